@@ -1,0 +1,244 @@
+"""The four networks of DMENet: B, D, S and C [Lee 2019, Section 4, Fig. 2].
+
+One photograph goes through them like this:
+
+    image [b, h, w, 3] RGB in [0, 1]
+      -> B -> 'defocus'  [b, h, w, 1] in [0, 1], the network's map of the blur
+              'side'     five maps at h/16 ... h/1, deepest first (L_aux)
+              'features' [b, h, w, width], B_last of Eq. 7
+    features -> D -> logits: does this come from a synthetic photograph?
+    defocus  -> S -> logits: is this pixel blurred?
+    defocus  -> C -> VGG19's conv4_4 features, in which L_C is measured
+
+The paper leaves the layers to its supplement. These are the layers of the
+authors' released graph, with its names, so that its checkpoints can be read
+(weights.load_authors_checkpoint) and give the same numbers:
+
+* 3x3 convolutions of B and C see one pixel of symmetric padding, not zeros:
+  zeros would be a dark sharp frame around every photograph.
+* Batch normalisation has no scale (beta only), epsilon 1e-5, decay 0.9.
+* h and w must be multiples of 16; inference.py pads what is not.
+
+`width` is 64 in the paper; all kernel counts scale with it. This module
+imports `keras` alone and runs on Keras 2.15 and on Keras 3 with any backend.
+Under a mixed-precision policy maps and logits stay float32.
+"""
+
+from typing import NamedTuple
+
+import keras
+from keras import layers
+
+# Mean of ImageNet in BGR, 0..255, as VGG19's published weights expect it.
+VGG_MEAN_BGR = (103.939, 116.779, 123.68)
+# Convolutions in each of VGG19's five blocks [Simonyan 2015, column E].
+VGG_BLOCKS = (2, 2, 4, 4, 4)
+# B halves its input this many times, so sides must be multiples of 2**4.
+STRIDE = 16
+
+
+class Networks(NamedTuple):
+    """The networks that training moves; C is frozen and built when needed."""
+    B: keras.Model
+    D: keras.Model
+    S: keras.Model
+
+
+@keras.utils.register_keras_serializable('dmenet_tf')
+class SymmetricPadding(layers.Layer):
+    """Repeats the outermost rows and columns: [h, w] -> [h + 2, w + 2].
+
+    One mirror-pad kernel. Forward and backward it costs less than slicing and
+    concatenating the edges, gathering clipped indices, or a 'same'
+    convolution whose edges are corrected afterwards
+    (experiments/benchmarks/padding.py).
+    """
+
+    def call(self, x):
+        pads = ((0, 0), (1, 1), (1, 1), (0, 0))
+        if hasattr(keras, 'ops'):
+            return keras.ops.pad(x, pads, mode='symmetric')
+        # Keras 2 has no operation for this, but also no backend other than:
+        import tensorflow as tf
+        return tf.pad(x, pads, mode='SYMMETRIC')
+
+    def compute_output_shape(self, input_shape):
+        b, h, w, c = input_shape
+        return b, h and h + 2, w and w + 2, c
+
+
+def _conv(x, filters, kernel_size, name, **kwargs):
+    """A convolution that keeps [h, w]: symmetric padding, then 'valid'."""
+    if kernel_size == 3:
+        x = SymmetricPadding(name=f'{name}_pad')(x)
+    return layers.Conv2D(filters, kernel_size, name=name,
+                         kernel_initializer='he_normal', **kwargs)(x)
+
+
+def _batch_norm(x, name):
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, scale=False,
+                                     name=name)(x)
+
+
+def _lrelu(x, name):
+    return layers.LeakyReLU(0.2, name=name)(x)
+
+
+def _conv_bn_lrelu(x, filters, kernel_size, level, index):
+    """conv -> BN -> LeakyReLU(0.2), named '<level>_c<index>' and so on."""
+    x = _conv(x, filters, kernel_size, f'{level}_c{index}')
+    return _lrelu(_batch_norm(x, f'{level}_b{index}'), f'{level}_a{index}')
+
+
+def _vgg19_input(image):
+    """RGB in [0, 1] -> BGR in 0..255 minus ImageNet's mean.
+
+    Float32 under every policy: bfloat16 would round 8-bit grey levels.
+    """
+    return layers.Rescaling(255.0, offset=[-mean for mean in VGG_MEAN_BGR],
+                            dtype='float32', name='preprocess')(
+                                image[..., ::-1])
+
+
+def _vgg19(x, width, blocks, last_block_convs=4):
+    """VGG19's convolutions; returns the last activation of each block."""
+    activations = []
+    for block in range(1, blocks + 1):
+        convs = VGG_BLOCKS[block - 1] if block < blocks else last_block_convs
+        for i in range(1, convs + 1):
+            x = _conv(x, width * min(2**(block - 1), 8), 3,
+                      f'conv{block}_{i}', activation='relu')
+        activations.append(x)
+        if block < blocks:
+            x = layers.MaxPooling2D(2, name=f'pool{block}')(x)
+    return activations
+
+
+def _side_head(x, width, level):
+    """A_l: features of level l -> defocus map of level l [Lee 2019, Eq. 6]."""
+    filters = max(width * 2**max(level, 1) // 4, 1)  # 256, 128, 64, 32, 32
+    x = _conv_bn_lrelu(x, filters, 3, f'u{level}_aux', 1)
+    x = _batch_norm(_conv(x, 1, 3, f'u{level}_aux_c2'), f'u{level}_aux_b2')
+    return layers.Activation('sigmoid', dtype='float32',
+                             name=f'side{level}')(x)
+
+
+def _upsample(x, skip, level):
+    x = layers.UpSampling2D(2, interpolation='nearest', name=f'u{level}_up')(x)
+    return layers.Concatenate(name=f'u{level}_skip')([x, skip])
+
+
+def _refine(x, width, block):
+    """One refinement block: a 1x1 path plus two 3x3 convolutions, added."""
+    shortcut = _conv_bn_lrelu(x, width, 1, 'u0', f'_res{block}')
+    for i in (1, 2):
+        x = _conv_bn_lrelu(x, width, 3, 'u0', f'{block}_{i}')
+    return layers.Add(name=f'u0_sum{block}')([shortcut, x])
+
+
+def build_blur_estimator(width=64, refine_blocks=7, side_heads=True):
+    """Builds B: photograph -> defocus map [Lee 2019, Section 4.2].
+
+    A U-net whose encoder is VGG19's, with nearest-neighbour upsampling, then
+    refinement blocks with short skip connections at full resolution.
+
+    Args:
+        width: Kernels of the first level, 64 in the paper.
+        refine_blocks: Refinement blocks after the last upsampling, 7 in the
+            paper.
+        side_heads: Whether to add the five auxiliary maps of Eq. 6. Only
+            training needs them; weights load by name with or without.
+
+    Returns:
+        Model, RGB [b, h, w, 3] in [0, 1] with h, w multiples of 16 -> dict of
+        `defocus` [b, h, w, 1] in [0, 1] float32; `side`, with side_heads
+        only: list of [b, h / 2**l, w / 2**l, 1] float32 for l = 4, 3, 2, 1,
+        0; `features` B_last, [b, h, w, width] in the policy's compute dtype.
+    """
+    image = keras.Input((None, None, 3), name='image')
+    *skips, x = _vgg19(_vgg19_input(image), width, blocks=5)
+
+    # Decoder: h/16 -> h. Each level sees the encoder's features of its size.
+    levels = {4: x}
+    for level in (3, 2, 1):
+        x = _upsample(x, skips[level], level)
+        for i in (1, 2, 3):
+            x = _conv_bn_lrelu(x, width * 2**(level - 1), 3, f'u{level}', i)
+        levels[level] = x
+    x = _upsample(x, skips[0], 0)
+    x = levels[0] = _conv_bn_lrelu(x, width, 3, 'u0', '_init')
+
+    for block in range(refine_blocks):
+        x = _refine(x, width, block)
+    x = _conv_bn_lrelu(x, width, 3, 'uf', 1)
+    x = _conv_bn_lrelu(x, max(width // 2, 1), 3, 'uf', 2)
+    x = _conv(x, 1, 3, 'uf_c3')
+    defocus = layers.Activation('sigmoid', dtype='float32', name='defocus')(x)
+    outputs = {'defocus': defocus, 'features': levels[0]}
+    if side_heads:
+        outputs['side'] = [_side_head(x, width, level)
+                           for level, x in levels.items()]
+    return keras.Model(image, outputs, name='B')
+
+
+def build_discriminator(channels=64, width=64):
+    """Builds D: do these features of B come from a synthetic photo?
+
+    [Lee 2019, Section 4.3]
+
+    Args:
+        channels: Depth c of B's features: B's width.
+        width: Kernels of the first level; each level doubles them.
+
+    Returns:
+        Model, [b, h, w, c] -> float32 logits [b, ceil(h/32), ceil(w/32), 1].
+    """
+    features = keras.Input((None, None, channels), name='features')
+    x = features
+    for level in range(4):
+        x = layers.Conv2D(width * 2**level, 4, strides=2, padding='same',
+                          use_bias=False, kernel_initializer='he_normal',
+                          name=f'h{level}_c1')(x)
+        x = _lrelu(_batch_norm(x, f'h{level}_b1'), f'h{level}_a1')
+    logits = layers.Conv2D(1, 4, strides=2, padding='same', use_bias=False,
+                           dtype='float32', name='h4_c1')(x)
+    return keras.Model(features, logits, name='D')
+
+
+def build_sharpness(width=64):
+    """Builds S: defocus map -> is this pixel blurred? [Lee 2019, Section 4.5]
+
+    1x1 convolutions alone: a wider view would smear B's map, because its
+    gradients would reach pixels that B did not look at.
+
+    Args:
+        width: Kernels of the first three convolutions.
+
+    Returns:
+        Model, [b, h, w, 1] in [0, 1] -> float32 logits [b, h, w, 1].
+    """
+    defocus = keras.Input((None, None, 1), name='defocus')
+    x = defocus
+    for group, divisor in enumerate((1, 2, 4), start=1):
+        for i in (1, 2, 3):
+            x = _conv_bn_lrelu(x, max(width // divisor, 1), 1, f'l{group}', i)
+    logits = layers.Conv2D(1, 1, dtype='float32', name='l4_c1')(x)
+    return keras.Model(defocus, logits, name='S')
+
+
+def build_content(width=64):
+    """Builds C: frozen VGG19 up to conv4_4, after ReLU [Lee 2019, Eq. 9].
+
+    Args:
+        width: Kernels of the first block; 64 is VGG19, others are for tests.
+
+    Returns:
+        Model without trainable weights, defocus map [b, h, w, 1] in [0, 1],
+        repeated to three channels inside -> features [b, h/8, w/8, 8 width].
+    """
+    defocus = keras.Input((None, None, 1), name='defocus')
+    rgb = layers.Concatenate(name='grey_to_rgb')([defocus] * 3)
+    phi = _vgg19(_vgg19_input(rgb), width, blocks=4)[-1]
+    model = keras.Model(defocus, phi, name='C')
+    model.trainable = False
+    return model

@@ -1,0 +1,23 @@
+"""Package metadata; `make demo` and `make test` install from here."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(r"__version__ = '(.+)'",
+                    (HERE / 'dmenet_tf/__init__.py').read_text()).group(1)
+
+setup(
+    name='dmenet_tf',
+    version=VERSION,
+    description='Defocus maps (sigma, px) from single photographs: DMENet '
+                '(CVPR 2019) in TensorFlow 2 / Keras.',
+    long_description=(HERE / 'README.md').read_text(),
+    long_description_content_type='text/markdown',
+    python_requires='>=3.10',
+    packages=find_packages(include=['dmenet_tf', 'dmenet_tf.*']),
+    package_data={'dmenet_tf': ['tables/*.csv']},
+    install_requires=(HERE / 'requirements.txt').read_text().splitlines(),
+)
