@@ -1,0 +1,74 @@
+"""Files that are whole or absent, and progress that is shown where it helps."""
+
+import contextlib
+import os
+import pathlib
+import sys
+import tempfile
+
+from absl import logging
+from tqdm import tqdm
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Yields a temporary path that becomes `path` if the block succeeds.
+
+    The temporary file lies in the same folder, keeps the suffix (libraries
+    choose formats by it) and is removed when the block fails, so `path` is
+    either its old self or complete.
+
+    Args:
+        path: Where the file goes; its folder is made if missing.
+
+    Yields:
+        pathlib.Path to write to.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix='.tmp-', suffix=path.suffix,
+                                    dir=path.parent)
+    os.close(handle)
+    temporary = pathlib.Path(name)
+    try:
+        yield temporary
+        with temporary.open('rb') as file:
+            os.fsync(file.fileno())
+        # mkstemp made it private; give it the mode of any new file.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class _LogLines:
+    """A stand-in for a terminal: turns tqdm's updates into log lines."""
+
+    def write(self, text):
+        text = text.strip('\r\n ')
+        if text:
+            logging.info('%s', text)
+
+    def flush(self):
+        pass
+
+
+def progress(iterable=None, total=None, unit='it', desc=None, initial=0):
+    """tqdm's bar when a terminal watches, else a log line every half minute.
+
+    Args:
+        iterable: What to go through; None to call update() by hand.
+        total, unit, desc, initial: As tqdm takes them.
+
+    Returns:
+        tqdm, iterable, with update(), set_postfix() and close().
+    """
+    if sys.stderr.isatty():
+        return tqdm(iterable, desc=desc, total=total, unit=unit,
+                    initial=initial, smoothing=0.05, dynamic_ncols=True)
+    return tqdm(iterable, desc=desc, total=total, unit=unit, initial=initial,
+                file=_LogLines(), mininterval=30, maxinterval=60,
+                bar_format='{desc}: {n_fmt}/{total_fmt} {rate_fmt}, '
+                           '{remaining} left {postfix}')
