@@ -1,0 +1,242 @@
+"""Finds the images of a folder and the depth map of each.
+
+Five layouts are known; the first that fits is taken:
+
+* a .csv file with columns image, depth and, if wanted, name, source, type,
+  depth_unit, depth_scale (paths from the folder of the file);
+* folders `image/` and `depth/` (RGB, color, disparity, ... in any case), with
+  the same tree under both: the authors' synthetic_datasets/, SYNTHIA;
+* one folder a scene, with `image.*` (im0, rgb, left, ...) and `depth.*` (disp0,
+  disp0GT, ...): Middlebury;
+* a flat folder of NAME.png or NAME_image.png beside NAME_depth.png.
+
+A `scenes.json` in the folder may say what the depth maps hold: `depth_unit`,
+`depth_scale` (or a sentence `metres = code * 0.0002` in `depth_png`), and, in
+`scenes`, a list of {scene, source, split, type, depth_unit, depth_scale}.
+"""
+
+import csv
+import dataclasses
+import json
+import pathlib
+import re
+
+from dmenet_tf.syndof import rgbd
+
+IMAGE_STEMS = ('image', 'im0', 'rgb', 'color', 'colour', 'left', 'img')
+DEPTH_STEMS = ('depth', 'disp0', 'disp0gt', 'disparity', 'disp', 'disp1')
+IMAGE_FOLDERS = IMAGE_STEMS + ('images', 'clean', 'final')
+DEPTH_FOLDERS = DEPTH_STEMS + ('depths', 'disparities')
+_TYPES = {'mpi': 'synthetic', 'synthia': 'synthetic', 'middleb': 'real'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """An image, its depth map, and what the user says of them."""
+
+    name: str
+    image: str
+    depth: str
+    source: str = ''
+    type: str = ''
+    split: str = ''
+    depth_unit: str = 'auto'
+    depth_scale: float | None = None
+
+
+def find_pairs(root, unit='auto', scale=None, split=None):
+    """Lists the RGB-D pairs of a folder or a .csv file, sorted by name.
+
+    Args:
+        root: Folder, or .csv file.
+        unit, scale: Unless 'auto' and None, used for all of them, whatever
+            scenes.json says.
+        split: Keep the pairs that scenes.json marks so; None keeps all.
+
+    Returns:
+        List of Pair, and a list of lines on images that have no depth map.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: It holds no pair, or none of that split.
+    """
+    root = pathlib.Path(root)
+    if not root.exists():
+        raise FileNotFoundError(f'There is no {root}.')
+    if root.is_file():
+        found, missing = _read_csv(root), []
+    else:
+        found, missing = _search(root)
+        found = _described(found, root / 'scenes.json')
+    if unit != 'auto' or scale is not None:
+        found = [dataclasses.replace(pair, depth_unit=unit, depth_scale=scale)
+                 for pair in found]
+    if not found:
+        raise ValueError(
+            f'No image in {root} has a depth map. Known layouts: image/ and '
+            'depth/ with the same names; SCENE/image.png and SCENE/depth.png; '
+            'NAME.png beside NAME_depth.png; a .csv with columns image, depth.')
+    kept = [pair for pair in found if split in (None, pair.split)]
+    if not kept:
+        raise ValueError(f'No pair in {root} is marked split={split!r} in '
+                         'scenes.json.')
+    return sorted(kept, key=lambda pair: pair.name), missing
+
+
+def _search(root):
+    """The first layout that gives a pair."""
+    missing = []
+    for search in (_in_two_trees, _in_scene_folders, _by_suffix):
+        found, without = search(root)
+        missing = missing or without
+        if found:
+            return found, without
+    return [], missing
+
+
+def _in_two_trees(root):
+    """image/... and depth/..., in root or in one folder below it."""
+    for base in [root, *_folders(root)]:
+        images = _folder_named(base, IMAGE_FOLDERS)
+        depths = _folder_named(base, DEPTH_FOLDERS)
+        if images and depths:
+            return _match_trees(images, depths, root.resolve().name)
+    return [], []
+
+
+def _match_trees(images, depths, default_source):
+    by_key, folders = {}, {}
+    for path in _files(depths, rgbd.DEPTH_SUFFIXES):
+        relative = path.relative_to(depths)
+        by_key[_key(relative, DEPTH_STEMS)] = path
+        folders.setdefault(relative.parent, []).append(path)
+    found, missing = [], []
+    for path in _files(images, rgbd.IMAGE_SUFFIXES):
+        relative = path.relative_to(images)
+        depth = by_key.get(_key(relative, IMAGE_STEMS))
+        if depth is None:
+            missing.append(f'{path} has no depth map in {depths}')
+            continue
+        source = relative.parts[0] if len(relative.parts) > 1 else \
+            default_source
+        found.append(_pair(relative.with_suffix(''), path, depth, source))
+    return found, missing
+
+
+def _key(relative, stems):
+    """What both files of a pair share: the path, less suffix and role."""
+    stem = relative.stem
+    if stem.lower() in stems:
+        return relative.parent / '*'
+    for role in stems:
+        stem = re.sub(rf'[-_]{role}$', '', stem, flags=re.IGNORECASE)
+    return relative.parent / stem
+
+
+def _in_scene_folders(root):
+    found, missing = [], []
+    for folder in [root, *sorted(p for p in root.rglob('*') if p.is_dir())]:
+        image = _file_named(folder, IMAGE_STEMS, rgbd.IMAGE_SUFFIXES)
+        depth = _file_named(folder, DEPTH_STEMS, rgbd.DEPTH_SUFFIXES)
+        if image and depth:
+            name = folder.relative_to(root)
+            found.append(_pair(name if name.parts else folder.resolve().name,
+                               image, depth, root.resolve().name))
+        elif image:
+            missing.append(f'{image} has no depth map beside it')
+    return found, missing
+
+
+def _by_suffix(root):
+    depths, images = {}, {}
+    for path in _files(root, set(rgbd.DEPTH_SUFFIXES + rgbd.IMAGE_SUFFIXES)):
+        relative = path.relative_to(root)
+        key = _key(relative, DEPTH_STEMS)
+        if key != relative.with_suffix('') or path.suffix in ('.dpt', '.pfm'):
+            depths[key] = path
+        elif path.suffix.lower() in rgbd.IMAGE_SUFFIXES:
+            images[_key(relative, IMAGE_STEMS)] = path
+    found = [_pair(key, path, depths[key], root.resolve().name)
+             for key, path in images.items() if key in depths]
+    return found, [f'{path} has no depth map beside it'
+                   for key, path in images.items() if key not in depths]
+
+
+def _read_csv(path):
+    found = []
+    with path.open(newline='') as file:
+        for row in csv.DictReader(file):
+            if not row.get('image') or not row.get('depth'):
+                raise ValueError(f'{path} needs columns image and depth; a row '
+                                 f'holds {row}.')
+            scale = row.get('depth_scale')
+            name = str(pathlib.Path(row['image']).with_suffix(''))
+            found.append(Pair(
+                row.get('name') or name,
+                str(path.parent / row['image']),
+                str(path.parent / row['depth']),
+                row.get('source') or path.stem, row.get('type') or '',
+                row.get('split') or '', row.get('depth_unit') or 'auto',
+                float(scale) if scale else None))
+    return found
+
+
+def _described(found, path):
+    """Adds what scenes.json says."""
+    if not path.exists():
+        return found
+    try:
+        content = json.loads(path.read_text())
+        common = _depth_fields(content)
+        scenes = {scene['scene']: scene for scene in content.get('scenes', [])}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f'{path} is not as syndof/pairs.py says: '
+                         f'{error!r}') from error
+    return [_with_scene(pair, scenes.get(pair.name, {}), common)
+            for pair in found]
+
+
+def _with_scene(pair, scene, common):
+    source = scene.get('source', pair.source)
+    return dataclasses.replace(
+        pair, source=source, split=scene.get('split', ''),
+        type=scene.get('type') or pair.type,
+        **{**common, **_depth_fields(scene)})
+
+
+def _depth_fields(entry):
+    fields = {}
+    if 'depth_unit' in entry:
+        fields['depth_unit'] = entry['depth_unit']
+    said = re.search(r'metres = code \* ([\d.e-]+)', entry.get('depth_png', ''))
+    if 'depth_scale' in entry or said:
+        fields['depth_scale'] = float(entry.get('depth_scale')
+                                      or said.group(1).rstrip('.'))
+    return fields
+
+
+def _pair(name, image, depth, source):
+    kinds = [kind for prefix, kind in _TYPES.items()
+             if source.lower().startswith(prefix)]
+    return Pair(pathlib.PurePath(name).as_posix(), str(image), str(depth),
+                source, kinds[0] if kinds else '')
+
+
+def _folders(root):
+    return sorted(path for path in root.iterdir() if path.is_dir())
+
+
+def _folder_named(base, names):
+    found = {path.name.lower(): path for path in _folders(base)}
+    return next((found[name] for name in names if name in found), None)
+
+
+def _file_named(folder, stems, suffixes):
+    found = {path.stem.lower(): path for path in sorted(folder.iterdir())
+             if path.suffix.lower() in suffixes}
+    return next((found[stem] for stem in stems if stem in found), None)
+
+
+def _files(folder, suffixes):
+    return sorted(path for path in folder.rglob('*')
+                  if path.suffix.lower() in suffixes and path.is_file())
