@@ -19,5 +19,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['dmenet_tf', 'dmenet_tf.*']),
     package_data={'dmenet_tf': ['tables/*.csv']},
-    install_requires=(HERE / 'requirements.txt').read_text().splitlines(),
+    extras_require={'test': ['ruff']},
+    install_requires=[line for line in (HERE / 'requirements.txt').open()
+                      if not line.startswith('#')],
 )

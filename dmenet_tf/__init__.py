@@ -8,6 +8,11 @@ TensorFlow is imported on first use, so that the tools which do not need it
 (python -m dmenet_tf.syndof) start at once.
 """
 
+import os
+
+# TensorFlow's start-up notes are not about the user's photographs.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '1')
+
 __version__ = '0.1.0'
 __all__ = ['estimate', 'load_model']
 

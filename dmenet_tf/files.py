@@ -55,6 +55,11 @@ class _LogLines:
         pass
 
 
+def complain(line):
+    """Prints one line about one bad file, above a progress bar if there is."""
+    tqdm.write(f'error: {line}', file=sys.stderr)
+
+
 def progress(iterable=None, total=None, unit='it', desc=None, initial=0):
     """tqdm's bar when a terminal watches, else a log line every half minute.
 

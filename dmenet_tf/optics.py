@@ -198,10 +198,12 @@ def _interpolate(x, xs, ys, nearest):
     backend = _backend(x)
     if nearest:
         # Row i wins above the midpoint between rows i - 1 and i.
-        row = backend.searchsorted((xs[1:] + xs[:-1]) / 2,
-                                   backend.reshape(x, [-1]))
-        table = ys if backend is np else backend.constant(ys, x.dtype)
-        values = table[row] if backend is np else backend.gather(table, row)
+        middles = (xs[1:] + xs[:-1]) / 2
+        if backend is np:
+            return ys[np.searchsorted(middles, x)]
+        flat = backend.reshape(x, [-1])
+        row = backend.searchsorted(backend.constant(middles, x.dtype), flat)
+        values = backend.gather(backend.constant(ys, x.dtype), row)
         return backend.reshape(values, backend.shape(x))
     # A sum of clipped ramps: piecewise linear through (0, 0) and the rows,
     # with the last slope held beyond them.

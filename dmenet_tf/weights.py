@@ -191,7 +191,10 @@ def load(path, inference_only=False):
         FileNotFoundError, ValueError: One line saying what is wrong or what
             differs: version, missing, unknown or misshapen variables.
     """
-    arrays = _read_npz(path)
+    return _from_arrays(_read_npz(path), path, inference_only)
+
+
+def _from_arrays(arrays, path, inference_only):
     metadata = _metadata(arrays, path)
     built = metadata['architecture']
     if inference_only:
@@ -430,5 +433,5 @@ def load_model(source='small'):
     if any(name.startswith('main_net/') for name in arrays):
         return inference.build_estimator(_from_authors(arrays, path).B,
                                          'legacy15')
-    nets, metadata = load(path, inference_only=True)
+    nets, metadata = _from_arrays(arrays, path, inference_only=True)
     return inference.build_estimator(nets.B, metadata['convention'])

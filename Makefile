@@ -1,0 +1,44 @@
+# Every target makes the virtual environment that it needs under .venv/.
+PYTHON ?= python3
+REFERENCE := .venv/reference
+LATEST := .venv/latest
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test test-latest test-slow bench clean
+
+# The reference stack: what requirements.txt gives this Python.
+$(REFERENCE)/installed: requirements.txt setup.py
+	$(PYTHON) -m venv $(REFERENCE)
+	$(REFERENCE)/bin/pip install -q -e '.[test]'
+	touch $@
+
+# TensorFlow 2.21 with Keras 3, without TensorFlow Addons, on any Python.
+$(LATEST)/installed: requirements.txt setup.py
+	$(PYTHON) -m venv $(LATEST)
+	grep -v '^tensorflow' requirements.txt > $(LATEST)/requirements.txt
+	$(LATEST)/bin/pip install -q 'tensorflow==2.21.*' ruff \
+	    -r $(LATEST)/requirements.txt
+	$(LATEST)/bin/pip install -q --no-deps -e .
+	touch $@
+
+# From nothing to the defocus maps of real photographs.
+demo: $(REFERENCE)/installed
+	PYTHON=$(REFERENCE)/bin/python sh experiments/demo.sh
+
+test: $(REFERENCE)/installed
+	$(REFERENCE)/bin/ruff check .
+	$(REFERENCE)/bin/python -m pytest -q --durations=10
+
+test-latest: $(LATEST)/installed
+	$(LATEST)/bin/python -m pytest -q --durations=10
+
+# What takes minutes: run before a release.
+test-slow: $(REFERENCE)/installed
+	$(REFERENCE)/bin/python -m pytest -q -m slow
+
+bench: $(REFERENCE)/installed
+	for f in experiments/benchmarks/*.py; do \
+	    echo "== $$f"; $(REFERENCE)/bin/python $$f || exit 1; done
+
+clean:
+	rm -rf .venv demo_output
