@@ -1,0 +1,552 @@
+"""Folders of pictures -> batches of crops, as a pure function of (seed, index).
+
+    synthetic  image/NAME.* + sigma/NAME.png (ours, sigma = code / 1000 px) or
+               blur_map/NAME.png (the authors', see read_authors_label)
+    binary     image/NAME.* + gt/NAME.* (a mask, 255 = blurred)
+    real       any photographs
+
+Sample i of a set is picture p(i mod n) of epoch i // n, where p is that
+epoch's index permutation, cut and turned by random numbers of (seed, set, i).
+Nothing is remembered from one sample to the next, so training continues at
+any step as if it had never stopped, and any number of workers sees the same
+pictures as one.
+
+Pictures are prepared once (decoded, brought to a size of use) and may be kept:
+see Store.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import math
+import pathlib
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+import tensorflow as tf
+from absl import logging
+from PIL import Image
+
+from dmenet_tf import augment, files, images, optics
+
+SETS = ('synthetic', 'binary', 'real')
+MAX_SIDE = 800  # px; larger photographs are reduced
+# Sizes of a photograph and its mask may differ by this much (CUHK's do), px.
+_SIZE_SLACK = 2
+_SIGMA_PER_CODE = 0.001  # px
+_DRAWS = 9  # Random numbers per sample: see Store.window and _finish.
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureSet:
+    """The pictures of one set.
+
+    Attributes:
+        name: One of SETS.
+        images, labels: Paths; labels is empty for 'real'.
+        groups: What each picture must not be separated from when some are
+            held out: its scene.
+        read_label: Path -> [h, w]: sigma in px, float32, or 1 where blurred
+            and 0 where sharp.
+    """
+    name: str
+    images: tuple
+    labels: tuple = ()
+    groups: tuple = ()
+    read_label: Any = None
+
+    def __len__(self):
+        return len(self.images)
+
+    def subset(self, keep):
+        """The pictures at the indices `keep`."""
+        def pick(values):
+            return tuple(values[i] for i in keep) if values else ()
+        return dataclasses.replace(
+            self, images=pick(self.images), labels=pick(self.labels),
+            groups=pick(self.groups))
+
+    def split(self, fraction):
+        """Splits off about `fraction` of the groups, chosen by their names.
+
+        Returns:
+            (the rest, held out): whole groups on either side, the same ones
+            on every machine; at least one is held out if there are two.
+        """
+        def rank(group):
+            return hashlib.sha256(str(group).encode()).hexdigest()
+        ranked = sorted(set(self.groups), key=rank)
+        count = round(fraction * len(ranked))
+        if fraction and len(ranked) > 1:
+            count = min(max(count, 1), len(ranked) - 1)
+        held = set(ranked[:count])
+        indices = range(len(self))
+        return (self.subset([i for i in indices if self.groups[i] not in held]),
+                self.subset([i for i in indices if self.groups[i] in held]))
+
+
+def read_sigma(path):
+    """Reads sigma/NAME.png: uint16, sigma = code / 1000. -> [h, w] px."""
+    return _read_codes(path) * np.float32(_SIGMA_PER_CODE)
+
+
+def read_authors_label(path, convention):
+    """Reads a blur_map/NAME.png of the authors. -> sigma [h, w], px.
+
+    Their later generator stores 10 sigma; their shared SYNDOF.zip stores
+    10 (2 sigma + 1), which is 150 times the map of `legacy15`. Nothing in the
+    files says which.
+
+    Args:
+        path: 8- or 16-bit PNG.
+        convention: 'sigma7' or 'legacy15'.
+    """
+    codes = _read_codes(path)
+    if convention == 'sigma7':
+        return codes / np.float32(10.0)
+    return optics.sigma_from_defocus(codes / np.float32(150.0), convention)
+
+
+def read_mask(path, polarity=255):
+    """Reads a binary blur map. -> [h, w]: 1 where blurred, 0 where sharp.
+
+    Args:
+        path: Of a picture.
+        polarity: The grey level, 255 or 0, that means blurred.
+    """
+    grey = images.read_image(path)[..., 0]
+    return ((grey > 127) == (polarity == 255)).astype(np.float32)
+
+
+def _read_codes(path):
+    """A one-channel PNG without any conversion of its numbers."""
+    try:
+        codes = iio.imread(path)
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise ValueError(f'{path}: damaged label: {error}') from error
+    if codes.ndim == 3:
+        codes = codes[..., 0]
+    return codes.astype(np.float32)
+
+
+def _find_images(folder):
+    """The pictures of a folder, by stem.
+
+    Raises:
+        FileNotFoundError: There is no such folder, or it is empty.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f'{folder}: no such folder.')
+    found = {path.stem: path for path in images.find_images(folder)}
+    if not found:
+        raise FileNotFoundError(f'{folder}: has no pictures.')
+    return found
+
+
+def _pairs(folder, label_folder):
+    """Pictures of folder/image with their labels.
+
+    Raises:
+        FileNotFoundError: Some have none; the message names the first.
+    """
+    folder = pathlib.Path(folder)
+    pictures = _find_images(folder / 'image')
+    labels = _find_images(folder / label_folder)
+    missing = sorted(set(pictures) - set(labels))
+    if missing:
+        raise FileNotFoundError(
+            f'{len(missing)} of {len(pictures)} images in {folder}/image have '
+            f'no label in {folder}/{label_folder}; the first is {missing[0]}. '
+            'data/README.md describes the layout.')
+    stems = sorted(pictures)
+    return stems, [pictures[s] for s in stems], [labels[s] for s in stems]
+
+
+def _scenes(folder, stems):
+    """The scene of each picture, from manifest.jsonl; else its own name."""
+    manifest = pathlib.Path(folder) / 'manifest.jsonl'
+    scenes = {}
+    if manifest.is_file():
+        for line in manifest.read_text().splitlines():
+            entry = json.loads(line)
+            stem = pathlib.Path(entry.get('name', '')).stem
+            scenes[stem] = str(entry.get('scene', stem))
+    return [scenes.get(stem, stem) for stem in stems]
+
+
+def synthetic_set(folders, convention=None):
+    """Finds photographs with sigma maps.
+
+    Args:
+        folders: Of this library (image/ and sigma/) or of the authors
+            (image/ and blur_map/).
+        convention: What the authors' labels mean; not needed for ours.
+
+    Raises:
+        FileNotFoundError: Missing or empty folders, missing labels.
+        ValueError: The authors' tree without a convention.
+    """
+    pictures, labels, groups = [], [], []
+    read_label = read_sigma
+    for folder in map(pathlib.Path, folders):
+        label_folder = 'sigma'
+        if (folder / 'blur_map').is_dir():
+            label_folder = 'blur_map'
+            read_label = _authors_reader(folder, convention)
+        stems, images_, labels_ = _pairs(folder, label_folder)
+        pictures, labels = pictures + images_, labels + labels_
+        groups += _scenes(folder, stems)
+    if len({path.parent.name for path in labels}) > 1:
+        raise ValueError('Folders with sigma/ and with blur_map/ cannot be '
+                         f'mixed. Received: {[str(f) for f in folders]}.')
+    return PictureSet('synthetic', tuple(pictures), tuple(labels),
+                      tuple(groups), read_label)
+
+
+def _authors_reader(folder, convention):
+    if convention is None:
+        raise ValueError(
+            f"{folder}/blur_map is the authors' layout, and its files do not "
+            'say what they store: --convention=sigma7 for 10 sigma (their '
+            'later generator), --convention=legacy15 for 10 (2 sigma + 1) '
+            '(their SYNDOF.zip).')
+    return functools.partial(read_authors_label, convention=convention)
+
+
+def binary_set(folders, polarity=255):
+    """Finds photographs with binary blur masks: image/ and gt/.
+
+    Args:
+        folders: Each with image/ and gt/.
+        polarity: See read_mask.
+
+    Raises:
+        FileNotFoundError: Missing or empty folders, missing masks.
+    """
+    pictures, labels = [], []
+    for folder in folders:
+        _, images_, labels_ = _pairs(folder, 'gt')
+        pictures, labels = pictures + images_, labels + labels_
+    return PictureSet('binary', tuple(pictures), tuple(labels),
+                      tuple(path.stem for path in pictures),
+                      functools.partial(read_mask, polarity=polarity))
+
+
+def real_set(folders):
+    """Finds photographs without labels.
+
+    Raises:
+        FileNotFoundError: A folder is missing or empty.
+    """
+    pictures = [path for folder in folders
+                for path in sorted(_find_images(folder).values())]
+    return PictureSet('real', tuple(pictures),
+                      groups=tuple(path.stem for path in pictures))
+
+
+def fitted_size(height, width, crop, max_side=MAX_SIDE):
+    """The size at which a picture is used.
+
+    Longest side at most max_side, then shortest side at least crop.
+
+    Returns:
+        (height, width), px.
+    """
+    ratio = min(1.0, max_side / max(height, width))
+    ratio = max(ratio, crop / min(height, width))
+    return tuple(max(round(side * ratio), crop) for side in (height, width))
+
+
+def _label_of_size(label, height, width, path):
+    """A label that fits its image, which CUHK's miss by a pixel."""
+    h, w = label.shape[:2]
+    if max(abs(h - height), abs(w - width)) > _SIZE_SLACK:
+        raise ValueError(f'{path}: the label is {w} x {h} px, its image '
+                         f'{width} x {height} px.')
+    return _resize_nearest(label, height, width)
+
+
+def _resize_nearest(array, height, width):
+    rows = (np.arange(height) + 0.5) * array.shape[0] / height
+    columns = (np.arange(width) + 0.5) * array.shape[1] / width
+    return array[rows.astype(int)[:, None], columns.astype(int)]
+
+
+def prepare(pictures, index, crop):
+    """Reads one picture and its label at the size of use.
+
+    Args:
+        pictures: PictureSet.
+        index: Which one.
+        crop: Shortest side that is needed, px.
+
+    Returns:
+        image uint8 [h, w, 3]; label uint16 [h, w]: sigma of the resized image
+        in thousandths of a px, or 1 where blurred; None for 'real'.
+
+    Raises:
+        ValueError, OSError: One line that names the file.
+    """
+    image = images.read_image(pictures.images[index])
+    image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    height, width = image.shape[:2]
+    size = fitted_size(height, width, crop)
+    label = None
+    if pictures.labels:
+        path = pictures.labels[index]
+        label = _label_of_size(pictures.read_label(path), height, width, path)
+        label = _resize_nearest(label, *size)
+        if pictures.name == 'synthetic':
+            # Blur is measured in px: it shrinks and grows with the image.
+            label = label * size[1] / width / _SIGMA_PER_CODE
+        label = np.clip(np.rint(label), 0, 65535).astype(np.uint16)
+    if size != (height, width):
+        image = np.asarray(Image.fromarray(image).resize(
+            size[::-1], Image.Resampling.BICUBIC))
+    return image, label
+
+
+class Store:
+    """Prepared pictures of one set, read once and kept where told.
+
+    Args:
+        pictures: PictureSet.
+        crop: See prepare.
+        cache: 'none' prepares a picture each time; 'ram' keeps it in memory;
+            a folder keeps it there as .npy files, memory-mapped, for this and
+            later runs and for all workers.
+        skip_corrupt: Use the next picture in place of one that cannot be
+            read, and say so once; otherwise the error is kept in `error`.
+    """
+
+    def __init__(self, pictures, crop, cache='none', skip_corrupt=False):
+        self.pictures, self.crop = pictures, crop
+        self.skip_corrupt = skip_corrupt
+        self.error = None
+        self._ram = {} if cache == 'ram' else None
+        self._corrupt = set()
+        self._folder = None
+        if cache not in ('none', 'ram'):
+            self._folder = pathlib.Path(cache) / self._key()
+            self._folder.mkdir(parents=True, exist_ok=True)
+
+    def _key(self):
+        """Changes with the files, so that no stale picture is used."""
+        read_label = self.pictures.read_label
+        facts = [self.crop, MAX_SIDE, getattr(read_label, 'keywords', {})]
+        for path in (*self.pictures.images, *self.pictures.labels):
+            stat = path.stat()
+            facts.append((str(path.resolve()), stat.st_size, stat.st_mtime_ns))
+        digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        return f'{self.pictures.name}-{digest[:16]}'
+
+    def picture(self, index):
+        """(image, label) of prepare, from the cache if it is there."""
+        if self._ram is not None:
+            if index not in self._ram:
+                self._ram[index] = prepare(self.pictures, index, self.crop)
+            return self._ram[index]
+        if self._folder is not None:
+            return self._from_folder(index)
+        return prepare(self.pictures, index, self.crop)
+
+    def _from_folder(self, index):
+        paths = [self._folder / f'{index:06d}.{kind}.npy'
+                 for kind in ('image', 'label')]
+        if not self.pictures.labels:
+            paths.pop()
+        if not all(path.is_file() for path in paths):
+            arrays = prepare(self.pictures, index, self.crop)
+            for path, array in zip(paths, arrays, strict=False):
+                with files.atomic_path(path) as temporary:
+                    np.save(temporary, array)
+        loaded = [np.load(path, mmap_mode='r') for path in paths]
+        return loaded if self.pictures.labels else (*loaded, None)
+
+    def readable(self, index):
+        """Like picture; with skip_corrupt, the next one that can be read.
+
+        Raises:
+            ValueError, OSError: A picture, or with skip_corrupt all of them,
+                cannot be read.
+        """
+        n = len(self.pictures)
+        for i in range(index, index + n):
+            if i % n in self._corrupt:
+                continue
+            try:
+                return self.picture(i % n)
+            except (ValueError, OSError) as error:
+                if not self.skip_corrupt:
+                    self.error = error
+                    raise
+                self._corrupt.add(i % n)
+                logging.warning('Skipped: %s', error)
+        self.error = ValueError(
+            f'No picture of the {self.pictures.name} set can be read.')
+        raise self.error
+
+    def window(self, index, draws, size):
+        """A random square: flipped, turned by quarters, cut.
+
+        Args:
+            index: Of the picture.
+            draws: At least four random numbers in [0, 1).
+            size: Side, px.
+
+        Returns:
+            uint8 [size, size, 3]; uint16 [size, size, 1], zeros if there are
+            no labels.
+        """
+        arrays = self.readable(int(index))
+        flip, turns = draws[0] < 0.5, int(draws[1] * 4)
+        image, label = (
+            None if array is None else np.ascontiguousarray(
+                augment.flip_and_turn(
+                    augment.cut(array, size, draws[2], draws[3]), flip, turns))
+            for array in arrays)
+        if label is None:
+            label = np.zeros((size, size), np.uint16)
+        return image, label[..., None]
+
+
+def permuted(index, count, seed):
+    """Which picture sample `index` shows: each of `count` once an epoch.
+
+    Args:
+        index: int64 scalar, >= 0.
+        count: Pictures in the set.
+        seed: int64 scalar.
+
+    Returns:
+        int64 scalar in [0, count).
+    """
+    return tf.random.experimental.index_shuffle(
+        index % count, seed=tf.stack([seed, index // count]),
+        max_index=tf.cast(count - 1, tf.int64))
+
+
+@dataclasses.dataclass(frozen=True)
+class Photometric:
+    """Largest random photometric changes; the defaults change nothing.
+
+    Attributes:
+        exposure: Stops up or down.
+        gamma: log2 of gamma, up or down.
+        noise: Standard deviation, in grey levels of 255.
+        jpeg_quality: The lowest; 100 is off.
+    """
+    exposure: float = 0.0
+    gamma: float = 0.0
+    noise: float = 0.0
+    jpeg_quality: int = 100
+
+
+def _photometric(image, draws, seeds, strength):
+    """Changes a batch by draws [b, 4] in [0, 1); see Photometric."""
+    if strength.exposure or strength.gamma:
+        image = augment.change_exposure(
+            image, (2 * draws[:, 0] - 1) * strength.exposure,
+            (2 * draws[:, 1] - 1) * strength.gamma)
+    if strength.noise:
+        image = augment.add_noise(
+            image, draws[:, 2] * strength.noise / 255.0, seeds)
+    if strength.jpeg_quality < 100:
+        span = 101 - strength.jpeg_quality
+        quality = strength.jpeg_quality + tf.cast(draws[:, 3] * span, tf.int32)
+        image = augment.compress(image, quality)
+    return image
+
+
+def _sample(store, window, seed, index):
+    """Window, label and random numbers of sample `index`, for tf.data."""
+    set_seed = tf.random.experimental.stateless_fold_in(
+        tf.stack([tf.cast(seed, tf.int64), 0]),
+        tf.cast(SETS.index(store.pictures.name), tf.int64))
+    sample_seed = tf.random.experimental.stateless_fold_in(set_seed, index)
+    draws = tf.random.stateless_uniform([_DRAWS], sample_seed)
+    picture = permuted(index, len(store.pictures), set_seed[0])
+    image, label = tf.numpy_function(
+        lambda i, d: store.window(i, d, window), [picture, draws],
+        (tf.uint8, tf.uint16))
+    return (tf.ensure_shape(image, [window, window, 3]),
+            tf.ensure_shape(label, [window, window, 1]), draws, sample_seed)
+
+
+def _finish(image, label, draws, seeds, name, crop, rotate, strength,
+            convention):
+    """A batch of windows -> what the training step takes."""
+    if rotate:
+        # Quarter turns are done; the rest is at most an eighth either way.
+        angles = (draws[:, 4] - 0.5) * (math.pi / 2)
+        image = augment.rotate_and_crop(
+            tf.cast(image, tf.float32), angles, crop)
+        label = augment.rotate_and_crop(
+            tf.cast(label, tf.uint8), angles, crop, 'nearest')
+    image = tf.cast(image, tf.float32) / 255.0
+    batch = {'image': _photometric(image, draws[:, 5:9], seeds, strength)}
+    if name == 'synthetic':
+        sigma = tf.cast(label, tf.float32) * _SIGMA_PER_CODE
+        # Enlarging a small picture can push sigma beyond the map's range.
+        batch['defocus'] = tf.minimum(
+            optics.defocus_from_sigma(sigma, convention), 1.0)
+    elif name == 'binary':
+        batch['blurred'] = tf.cast(label, tf.float32)
+    return batch
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """The part of each global batch that one worker makes.
+
+    Attributes:
+        batch: Global batch size.
+        per_replica: Batch of one replica.
+        local: Pictures per step of this worker: its replicas' batches.
+        offset: Its first picture within the global batch.
+    """
+    batch: int
+    per_replica: int
+    local: int
+    offset: int
+
+    def sample(self, k):
+        """Global sample index of this worker's k-th picture."""
+        return (k // self.local) * self.batch + self.offset + k % self.local
+
+
+def make_batches(stores, crop, shard, seed, first_step=0, rotate=True,
+                 photometric=Photometric(), convention='sigma7'):  # noqa: B008
+    """The endless training batches of one worker, from `first_step` on.
+
+    Args:
+        stores: {'synthetic': Store, ...}; the sets that training uses.
+        crop: Side of the crops, px, a multiple of 16.
+        shard: Shard.
+        seed: Of everything random.
+        first_step: Steps already done.
+        rotate: Turn photographs without a sigma label by any angle, not by
+            quarters only.
+        photometric: Photometric.
+        convention: What the network's map means, see optics.
+
+    Returns:
+        tf.data.Dataset of steps.make_train_step's batches.
+    """
+    def one_set(name, store):
+        turn = rotate and name != 'synthetic'
+        window = augment.window_size(crop) if turn else crop
+        indices = tf.data.Dataset.range(first_step * shard.local,
+                                        tf.int64.max)
+        samples = indices.map(
+            lambda k: _sample(store, window, seed, shard.sample(k)),
+            num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return samples.batch(shard.per_replica, drop_remainder=True).map(
+            lambda *parts: _finish(*parts, name, crop, turn, photometric,
+                                   convention),
+            num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    sets = {name: one_set(name, store) for name, store in stores.items()}
+    return tf.data.Dataset.zip(sets).prefetch(2)

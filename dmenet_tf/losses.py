@@ -1,0 +1,186 @@
+"""The losses of Eqs. 3 to 10, one pure function each, in two presets.
+
+The paper and its authors' released code differ in four of them:
+
+               `paper`                              `official`
+    L_S        MSE of sigmoid(S) and b              sigmoid cross-entropy
+    L_g's adv  mean over D_B + mean over D_R        half of that
+    L_d        L_D(synthetic) + L_D(all real)       1e-3 (2 L_D(synthetic) +
+                                                    L_D(D_B) + L_D(D_R)) / 2
+    L_aux      nearest neighbour (the paper does    nearest neighbour with
+               not say), pixel centres aligned      corners aligned
+
+Maps, logits and labels are [b, h, w, 1]; every loss is a float32 scalar and a
+mean over the batch.
+"""
+
+import tensorflow as tf
+
+PRESETS = ('paper', 'official')
+
+
+def _squared_error(a, b):
+    return tf.reduce_mean(tf.math.squared_difference(
+        tf.cast(a, tf.float32), tf.cast(b, tf.float32)))
+
+
+def _cross_entropy(logits, label):
+    """mean of (z - 1) log(1 - sigmoid(x)) - z log(sigmoid(x))."""
+    logits = tf.cast(logits, tf.float32)
+    label = tf.broadcast_to(tf.cast(label, tf.float32), tf.shape(logits))
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(
+        labels=label, logits=logits))
+
+
+def map_loss(defocus, y):
+    """The MSE of the map: L_B of Eq. 5 without its auxiliary term.
+
+    Args:
+        defocus: B(I_S), in [0, 1].
+        y: Label, in [0, 1].
+    """
+    return _squared_error(defocus, y)
+
+
+def resize_label(y, size, preset):
+    """y_l of Eq. 6: the label at the size of a side map.
+
+    Nearest neighbour: averaging over a depth edge makes a blur that no pixel
+    has.
+
+    Args:
+        y: [b, h, w, 1].
+        size: (h_l, w_l).
+        preset: 'official' aligns the corner pixels of both maps, 'paper' the
+            outer edges.
+
+    Returns:
+        [b, h_l, w_l, 1].
+    """
+    return tf.raw_ops.ResizeNearestNeighbor(
+        images=y, size=size, align_corners=preset == 'official',
+        half_pixel_centers=preset != 'official')
+
+
+def auxiliary_loss(side_maps, y, preset='paper'):
+    """Sums the MSE of B's side maps, one term per decoder level l.
+
+    L_aux = sum_l mean((B_l - y_l)^2) [Lee 2019, Eq. 6]
+
+    Args:
+        side_maps: List of B_l, each [b, h_l, w_l, 1] in [0, 1].
+        y: Label, [b, h, w, 1] in [0, 1].
+        preset: See resize_label.
+    """
+    return tf.add_n([
+        _squared_error(side_map,
+                       resize_label(y, tf.shape(side_map)[1:3], preset))
+        for side_map in side_maps])
+
+
+def blur_loss(outputs, y, lambda_aux=1.0, preset='paper'):
+    """L_B = mean((B(I_S) - y)^2) + lambda_aux L_aux [Lee 2019, Eq. 5].
+
+    Args:
+        outputs: B's dict, with `side` if lambda_aux is not 0.
+        y: Label, [b, h, w, 1] in [0, 1].
+        lambda_aux: Weight; at 0 the side maps are not looked at.
+        preset: See resize_label.
+
+    Returns:
+        (L_B, L_aux).
+    """
+    loss = map_loss(outputs['defocus'], y)
+    if not lambda_aux:
+        return loss, tf.zeros([])
+    aux = auxiliary_loss(outputs['side'], y, preset)
+    return loss + lambda_aux * aux, aux
+
+
+def content_loss(phi_of_defocus, phi_of_y):
+    """L_C = mean((phi(B(I_S)) - phi(y))^2) [Lee 2019, Eq. 9].
+
+    The mean is over places and channels. Eq. 9 leaves the channels open, but
+    with their sum L_C would be 512 times larger and outweigh L_B.
+
+    Args:
+        phi_of_defocus: C(B(I_S)), [b, h/8, w/8, c].
+        phi_of_y: C(y), likewise.
+    """
+    return _squared_error(phi_of_defocus, phi_of_y)
+
+
+def sharpness_loss(logits, b, preset='paper'):
+    """How far S's reading of a map is from the binary blur map b.
+
+    paper:     L_S = mean((sigmoid(S(B(I_B))) - b)^2) [Lee 2019, Eq. 10]
+    official:  the sigmoid cross-entropy that the text above Eq. 10 names.
+
+    Args:
+        logits: S(B(I_B)).
+        b: 1 where blurred, 0 where sharp.
+        preset: One of PRESETS.
+    """
+    if preset == 'official':
+        return _cross_entropy(logits, b)
+    return _squared_error(tf.sigmoid(tf.cast(logits, tf.float32)), b)
+
+
+def discriminator_loss(logits, z):
+    """L_D = (z - 1) log(1 - D(F)) - z log(D(F)) [Lee 2019, Eq. 7].
+
+    Args:
+        logits: D before its sigmoid, for the features F of B.
+        z: 1 for synthetic photographs, 0 for real ones.
+    """
+    return _cross_entropy(logits, z)
+
+
+def adversarial_loss(logits):
+    """L_adv = -log(D(F)), F of a real photograph [Lee 2019, Eq. 8].
+
+    Args:
+        logits: D before its sigmoid.
+    """
+    return _cross_entropy(logits, 1.0)
+
+
+def total_adversarial_loss(per_set, preset='paper'):
+    """The adversarial sum of L_g, without lambda_adv [Lee 2019, Eq. 3].
+
+    Args:
+        per_set: L_adv of each real set (D_B, D_R, or one of them).
+        preset: 'official' halves the sum.
+    """
+    return tf.add_n(per_set) * (0.5 if preset == 'official' else 1.0)
+
+
+def total_discriminator_loss(synthetic, real, lambda_d=1.0, preset='paper'):
+    """L_d, which moves D alone [Lee 2019, Eq. 4].
+
+    paper:     lambda_D (L_D(synthetic) + mean of L_D over all real)
+    official:  lambda_D 1e-3 (2 L_D(synthetic) + L_D(D_B) + L_D(D_R)) / 2,
+               which is the paper's value times 1e-3.
+
+    Args:
+        synthetic: L_D of the synthetic set, z = 1.
+        real: L_D of each real set, z = 0; batches are of one size, so the
+            mean over all real photographs is the mean over the sets.
+        lambda_d: lambda_D.
+        preset: One of PRESETS.
+    """
+    scale = 1e-3 if preset == 'official' else 1.0
+    return lambda_d * scale * (synthetic + tf.add_n(real) / len(real))
+
+
+def generator_loss(L_B, L_C, L_S, L_adv, weights):
+    """L_g = L_B + lambda_C L_C + lambda_S L_S + lambda_adv L_adv [Eq. 3].
+
+    Eq. 3 prints L_S(I_R, b); Section 4.5 and Eq. 10 mean I_B, as here.
+
+    Args:
+        L_B, L_C, L_S, L_adv: Scalars; L_adv is total_adversarial_loss.
+        weights: Has lambda_C, lambda_S and lambda_adv.
+    """
+    return (L_B + weights.lambda_C * L_C + weights.lambda_S * L_S
+            + weights.lambda_adv * L_adv)

@@ -1,0 +1,225 @@
+"""Trains B, D, C and S together: python -m dmenet_tf.train.
+
+    python -m dmenet_tf.train --flagfile=experiments/paper_bdcs.flags \\
+        --synthetic=SYNDOF --real=PHOTOS --binary=CUHK --workdir=runs/bdcs
+
+Run again with the same flags, it continues from its last checkpoint. What the
+working directory holds is told at the top of training.py.
+"""
+
+import dataclasses
+import sys
+
+from absl import app, flags, logging
+
+
+def _field(default, help_text, values=None):
+    """A setting: its default, its help, and what it may be."""
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=list,
+                                 metadata={'help': help_text})
+    return dataclasses.field(default=default, metadata={
+        'help': help_text, 'values': values})
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Every setting of a run; each is a flag of the same name."""
+    workdir: str = _field(None, 'Folder of the run; made if missing.')
+    # Data.
+    synthetic: list = _field([], 'SYNDOF folders: image/ with sigma/, or the '
+                             "authors' image/ with blur_map/.")
+    real: list = _field([], 'Folders of photographs without labels, D_R.')
+    binary: list = _field([], 'Folders with image/ and gt/ (blur masks), D_B.')
+    validate_synthetic: list = _field(
+        [], 'SYNDOF folders to validate on, in place of --hold_out.')
+    validate_binary: list = _field(
+        [], 'Folders with masks to validate on, in place of --hold_out.')
+    hold_out: float = _field(
+        0.05, 'Part of the synthetic scenes and of the masked photographs '
+        'that is kept from training and validated on.')
+    convention: str = _field(
+        None, "What the network's map means: sigma7 (default) or legacy15. "
+        "Must be said for the authors' folders, whose labels it explains.",
+        ['sigma7', 'legacy15'])
+    mask_polarity: int = _field(255, 'Grey level of blurred pixels in gt/.',
+                                [255, 0])
+    crop: int = _field(240, 'Side of the training crops, px.')
+    rotate: str = _field(
+        None, 'Turns of pictures without sigma: by any angle (preset paper) '
+        'or by quarters (preset official). Pictures with sigma turn by '
+        'quarters only.', ['any', 'quarter'])
+    exposure: float = _field(0.0, 'Random exposure: most stops up or down.')
+    gamma: float = _field(0.0, 'Random gamma: most of |log2 gamma|.')
+    noise: float = _field(0.0, 'Random noise: largest std, of 255.')
+    jpeg_quality: int = _field(100, 'Random JPEG: lowest quality; 100 is off.')
+    cache: str = _field('none', 'Where prepared pictures are kept: none, ram, '
+                        'or a folder.')
+    skip_corrupt: bool = _field(False, 'Use the next picture in place of one '
+                                'that cannot be read.')
+    # Networks.
+    width: int = _field(64, "Kernels of B's first level.")
+    refine_blocks: int = _field(7, 'Refinement blocks of B.')
+    vgg19: str = _field('imagenet', 'VGG19 for the encoder and C: imagenet '
+                        '(download), an .h5, .npy or .npz file, or none.')
+    init_weights: str = _field(None, 'Weights file to start from.')
+    freeze_batch_norm: bool = _field(
+        False, 'Normalise by the moving averages and keep them: for fine '
+        'tuning with few pictures per step.')
+    # Losses.
+    preset: str = _field('paper', 'Losses, batch and turns of the paper or of '
+                         "the authors' released code.", ['paper', 'official'])
+    lambda_adv: float = _field(None, 'Weight of L_adv; 0 leaves D out. '
+                               'Default: 1e-3.')
+    lambda_D: float = _field(None, 'Weight of L_d. Default: 1.')
+    lambda_C: float = _field(None, 'Weight of L_C; 0 leaves C out. Default: '
+                             '1e-4, or 0 with --vgg19=none.')
+    lambda_S: float = _field(None, 'Weight of L_S; 0 leaves S out. Default: '
+                             '2e-2.')
+    lambda_aux: float = _field(None, 'Weight of L_aux; 0 leaves the side '
+                               'heads out. Default: 1.')
+    # Optimisation.
+    batch: int = _field(None, 'Pictures per set and step, over all replicas. '
+                        'Default: 4 (paper), 3 (official).')
+    steps: int = _field(None, 'Steps in all.')
+    epochs: float = _field(None, 'Passes over the synthetic set in all. '
+                           'Default: 60.')
+    learning_rate: float = _field(1e-4, "Adam's, at the start.")
+    schedule: str = _field('exponential', 'Of the learning rate.',
+                           ['exponential', 'cosine', 'constant'])
+    decay_rate: float = _field(0.8, 'Of schedule exponential.')
+    decay_epochs: float = _field(20.0, 'Of schedule exponential.')
+    warm_up_steps: int = _field(0, 'First steps in which B learns from L_B '
+                                'alone.')
+    ema: float = _field(0.0, "Decay of a moving average of B's weights, which "
+                        'is then validated and saved; 0 is off.')
+    seed: int = _field(0, 'Of everything random.')
+    # Execution.
+    precision: str = _field('float32', "Keras's policy.",
+                            ['float32', 'mixed_float16', 'mixed_bfloat16'])
+    xla: bool = _field(False, 'Compile the step with XLA.')
+    deterministic: bool = _field(False, 'Same numbers in every run on the '
+                                 'same machine; slower.')
+    distribute: str = _field('none', 'tf.distribute strategy; multi_worker '
+                             'reads TF_CONFIG.',
+                             ['none', 'mirrored', 'multi_worker'])
+    # Records.
+    checkpoint_every: int = _field(1000, 'Steps between checkpoints.')
+    keep_checkpoints: int = _field(3, 'Last checkpoints that are kept.')
+    log_every: int = _field(50, 'Steps between scalars in the event files.')
+    validate_every: int = _field(0, 'Steps between validations; 0: one epoch.')
+    best_by: str = _field('mse', 'What best.npz is best in on the held-out '
+                          'pictures: mse of the map, or accuracy of the '
+                          'binary blur.', ['mse', 'accuracy'])
+
+
+# What may change on resuming, because it changes no weight.
+FREE_ON_RESUME = frozenset({
+    'workdir', 'cache', 'checkpoint_every', 'keep_checkpoints', 'log_every',
+    'validate_every'})
+_PRESETS = {'paper': {'batch': 4, 'rotate': 'any'},
+            'official': {'batch': 3, 'rotate': 'quarter'}}
+_LAMBDAS = {'lambda_adv': 1e-3, 'lambda_D': 1.0, 'lambda_C': 1e-4,
+            'lambda_S': 2e-2, 'lambda_aux': 1.0}
+
+
+def define_flags():
+    """Defines one absl flag per setting."""
+    define = {int: flags.DEFINE_integer, float: flags.DEFINE_float,
+              str: flags.DEFINE_string, bool: flags.DEFINE_bool,
+              list: flags.DEFINE_list}
+    for field in dataclasses.fields(Config):
+        values, help_text = field.metadata.get('values'), field.metadata['help']
+        default = [] if field.type is list else field.default
+        if values and field.type is str:
+            flags.DEFINE_enum(field.name, default, values, help_text)
+        else:
+            define[field.type](field.name, default, help_text)
+
+
+def config_from_flags():
+    """The flags as a Config."""
+    return Config(**{field.name: flags.FLAGS[field.name].value
+                     for field in dataclasses.fields(Config)})
+
+
+def resolve(config):
+    """Fills in what depends on other settings and refuses contradictions.
+
+    Args:
+        config: Config.
+
+    Returns:
+        Config without open defaults, except steps and epochs.
+
+    Raises:
+        ValueError: Settings contradict each other; one line says which.
+    """
+    preset = {**_LAMBDAS, **_PRESETS[config.preset]}
+    if config.vgg19 == 'none':
+        preset['lambda_C'] = 0.0
+    if config.steps is None and config.epochs is None:
+        preset['epochs'] = 60.0
+    unset = {name: value for name, value in preset.items()
+             if getattr(config, name, None) is None}
+    config = dataclasses.replace(config, **unset)
+    for wrong, message in _contradictions(config):
+        if wrong:
+            raise ValueError(message)
+    if config.lambda_C and config.vgg19 == 'none':
+        logging.warning('C has random weights: --lambda_C with --vgg19=none.')
+    return config
+
+
+def _contradictions(c):
+    """Pairs (whether it holds, what to say)."""
+    return [
+        (not c.workdir, 'Needed: --workdir, the folder of the run.'),
+        (not c.synthetic, 'Needed: --synthetic, a SYNDOF folder '
+         '(python -m dmenet_tf.syndof makes one).'),
+        (c.lambda_S and not c.binary, 'L_S needs photographs with blur masks: '
+         'pass --binary, or --lambda_S=0 to train without S.'),
+        (c.lambda_adv and not (c.real or c.binary),
+         'L_adv needs real photographs: pass --real or --binary, or '
+         '--lambda_adv=0 to train without D.'),
+        (c.steps is not None and c.epochs is not None,
+         'Pass --steps or --epochs, not both.'),
+        (c.crop % 16 or c.crop < 16, '--crop must be a multiple of 16, '
+         f'because B halves its input four times. Received: {c.crop}.'),
+        (c.batch < 1, f'--batch must be at least 1. Received: {c.batch}.'),
+        (not 0 <= c.hold_out < 1,
+         f'--hold_out must be in [0, 1). Received: {c.hold_out}.'),
+        (not 0 <= c.ema < 1, f'--ema must be in [0, 1). Received: {c.ema}.'),
+        (c.steps is not None and c.warm_up_steps >= c.steps > 0,
+         f'--warm_up_steps={c.warm_up_steps} leaves nothing of '
+         f'--steps={c.steps}.'),
+        (c.mask_polarity not in (0, 255), '--mask_polarity must be 255 or 0. '
+         f'Received: {c.mask_polarity}.'),
+        (min(c.lambda_adv, c.lambda_D, c.lambda_C, c.lambda_S,
+             c.lambda_aux) < 0, 'Weights of losses must not be negative.'),
+        (not 1 <= c.jpeg_quality <= 100, '--jpeg_quality must be in 1..100. '
+         f'Received: {c.jpeg_quality}.'),
+        (min(c.checkpoint_every, c.keep_checkpoints, c.log_every) < 1,
+         '--checkpoint_every, --keep_checkpoints and --log_every must be at '
+         'least 1.'),
+        (c.best_by == 'accuracy' and not (
+            c.validate_binary or (c.binary and c.hold_out)),
+         '--best_by=accuracy needs --validate_binary or --hold_out.'),
+    ]
+
+
+def main(argv):
+    if len(argv) > 1:
+        raise app.UsageError(f'Unexpected arguments: {argv[1:]}.')
+    logging.set_verbosity(logging.INFO)
+    try:
+        config = resolve(config_from_flags())
+        from dmenet_tf import training  # Seconds that --help need not wait.
+        sys.exit(training.train_and_evaluate(config))
+    except (ValueError, OSError) as error:
+        sys.exit(f'error: {error}')
+
+
+if __name__ == '__main__':
+    define_flags()
+    app.run(main)

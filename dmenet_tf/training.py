@@ -1,0 +1,500 @@
+"""The training loop: exactly resumable, written for a tf.distribute strategy.
+
+The working directory of a run holds
+
+    flags.json        its settings; resuming under others is refused
+    checkpoints/      the last few, each whole or absent
+    events/           TensorBoard: losses under the paper's letters, pictures
+    best.npz          the best weights on held-out pictures, and
+    best.json         what they reached
+    weights.npz       the weights at the end
+    model_card.md     what they were made of
+
+Everything random is a function of (seed, step), and the checkpoint holds
+every other number that training depends on, so a run that is killed and
+started again ends with the same weights as one that was not.
+"""
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import signal
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dmenet_tf import (
+    datasets,
+    events,
+    files,
+    networks,
+    steps,
+    validation,
+    weights,
+)
+from dmenet_tf.train import FREE_ON_RESUME
+
+STOPPED = 143  # Exit status after SIGTERM, as shells report it: 128 + 15.
+
+
+def make_strategy(name):
+    """The tf.distribute strategy of --distribute."""
+    if name == 'mirrored':
+        return tf.distribute.MirroredStrategy()
+    if name == 'multi_worker':
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def is_chief(strategy):
+    """Whether this process writes the run's files."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return True
+    return resolver.task_type in ('chief', 'worker') and resolver.task_id == 0
+
+
+def find_sets(config):
+    """The pictures to train on and those held out.
+
+    Returns:
+        ({'synthetic': PictureSet, ...}, likewise held out): what the losses
+        of `config` need, and for validation what there is.
+    """
+    found = {'synthetic': datasets.synthetic_set(config.synthetic,
+                                                 config.convention)}
+    if config.binary:
+        found['binary'] = datasets.binary_set(config.binary,
+                                              config.mask_polarity)
+    train, held_out = {}, {}
+    for name, pictures in found.items():
+        train[name], held_out[name] = pictures.split(config.hold_out)
+    if config.validate_synthetic:
+        train['synthetic'] = found['synthetic']
+        held_out['synthetic'] = datasets.synthetic_set(
+            config.validate_synthetic, config.convention)
+    if config.validate_binary:
+        train['binary'] = found.get('binary', ())
+        held_out['binary'] = datasets.binary_set(config.validate_binary,
+                                                 config.mask_polarity)
+    if not (config.lambda_S or config.lambda_adv):
+        train.pop('binary', None)
+    if config.real and config.lambda_adv:
+        train['real'] = datasets.real_set(config.real)
+    return train, {name: s for name, s in held_out.items() if len(s)}
+
+
+def total_steps(config, steps_per_epoch):
+    """--steps, or --epochs in steps."""
+    if config.steps is not None:
+        return config.steps
+    return round(config.epochs * steps_per_epoch)
+
+
+def learning_rate(config, steps_per_epoch, total):
+    """The schedule: step -> learning rate."""
+    schedules = keras.optimizers.schedules
+    if config.schedule == 'exponential':
+        return schedules.ExponentialDecay(
+            config.learning_rate, max(config.decay_epochs * steps_per_epoch, 1),
+            config.decay_rate, staircase=True)
+    if config.schedule == 'cosine':
+        return schedules.CosineDecay(config.learning_rate, max(total, 1))
+    return lambda step: config.learning_rate
+
+
+def build_networks(config):
+    """B, and D and S where their losses count, with their first weights."""
+    nets = networks.Networks(
+        B=networks.build_blur_estimator(config.width, config.refine_blocks,
+                                        side_heads=config.lambda_aux > 0),
+        D=networks.build_discriminator(config.width, config.width)
+        if config.lambda_adv else None,
+        S=networks.build_sharpness(config.width) if config.lambda_S else None)
+    if config.init_weights:
+        _copy_from_file(nets, config)
+    elif config.vgg19 != 'none' and config.width == 64:
+        weights.initialise_vgg19(nets.B, config.vgg19)
+    if config.freeze_batch_norm:
+        for model in nets:
+            for layer in model.layers if model is not None else ():
+                if isinstance(layer, keras.layers.BatchNormalization):
+                    layer.trainable = False
+    return nets
+
+
+def _copy_from_file(nets, config):
+    """Copies what the file has of the networks that are trained."""
+    source, _ = weights.load(config.init_weights)
+    for letter, model in nets._asdict().items():
+        other = getattr(source, letter)
+        if model is None or other is None:
+            continue
+        theirs = weights.variables(other)
+        for name, variable in weights.variables(model).items():
+            if name not in theirs or theirs[name].shape != variable.shape:
+                raise ValueError(
+                    f'{config.init_weights}: {letter}/{name} is missing or has '
+                    'another shape; --width and --refine_blocks must be those '
+                    'of the file.')
+            variable.assign(theirs[name])
+
+
+def build_content(config):
+    """C with VGG19's weights, or None. Its width is 64 whatever B's is."""
+    if not config.lambda_C:
+        return None
+    if config.vgg19 == 'none':
+        return networks.build_content(config.width)
+    content = networks.build_content()
+    weights.initialise_vgg19(content, config.vgg19)
+    return content
+
+
+def loss_weights(config):
+    """The lambdas of a Config as steps.Weights."""
+    return steps.Weights(**{name: getattr(config, name)
+                            for name in steps.Weights._fields})
+
+
+def make_input(strategy, stores, config, first_step):
+    """An iterator over the strategy's batches from `first_step` on."""
+    if config.batch % strategy.num_replicas_in_sync:
+        raise ValueError(
+            f'--batch={config.batch} cannot be shared by '
+            f'{strategy.num_replicas_in_sync} replicas evenly.')
+
+    def batches_of_worker(context):
+        replica = config.batch // context.num_replicas_in_sync
+        local = config.batch // context.num_input_pipelines
+        shard = datasets.Shard(config.batch, replica, local,
+                               context.input_pipeline_id * local)
+        photometric = datasets.Photometric(
+            config.exposure, config.gamma, config.noise, config.jpeg_quality)
+        return datasets.make_batches(
+            stores, config.crop, shard, config.seed, first_step,
+            config.rotate == 'any', photometric, convention(config))
+    return iter(strategy.distribute_datasets_from_function(batches_of_worker))
+
+
+def convention(config):
+    """What the trained map means."""
+    return config.convention or 'sigma7'
+
+
+def save_or_check_flags(config, workdir):
+    """Writes flags.json, or compares with it.
+
+    Raises:
+        ValueError: The run was started under other flags; names them.
+    """
+    path = pathlib.Path(workdir) / 'flags.json'
+    now = dataclasses.asdict(config)
+    if not path.is_file():
+        with files.atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(now, indent=1) + '\n')
+        return
+    then = json.loads(path.read_text())
+    free = set(FREE_ON_RESUME)
+    if config.schedule != 'cosine':
+        free |= {'steps', 'epochs'}  # Training on; cosine depends on its end.
+    differing = [f'--{name}={then.get(name)} then, {now[name]} now'
+                 for name in now
+                 if name not in free and now[name] != then.get(name)]
+    if differing:
+        raise ValueError(
+            f'{workdir} holds a run under other flags: '
+            f'{"; ".join(differing)}. Pass the same flags to go on, or '
+            'another --workdir.')
+
+
+class Checkpoints:
+    """The last few states of a run, each whole or absent.
+
+    Args:
+        trainer: steps.Trainer.
+        shadow: Average, or None.
+        workdir: Of the run.
+        keep: How many.
+        chief: Whether this process's files are the ones that count; every
+            process has to take part, because mirrored variables are read
+            together.
+    """
+
+    def __init__(self, trainer, shadow, workdir, keep, chief=True):
+        nets = {letter: model for letter, model
+                in trainer.networks._asdict().items() if model is not None}
+        extra = {'shadow': shadow} if shadow else {}
+        checkpoint = tf.train.Checkpoint(
+            step=trainer.step, loss_scale=trainer.loss_scale, **nets, **extra,
+            **{f'optimizer_{k}': v for k, v in trainer.optimizers.items()})
+        self._folder = pathlib.Path(workdir) / 'checkpoints'
+        self._manager = tf.train.CheckpointManager(
+            checkpoint, str(self._folder), max_to_keep=keep)
+        self._checkpoint, self._trainer = checkpoint, trainer
+        if not chief:
+            self._manager = tf.train.CheckpointManager(
+                checkpoint, str(self._folder / 'other_workers'), 1)
+
+    @property
+    def latest(self):
+        return tf.train.latest_checkpoint(str(self._folder))
+
+    def restore(self):
+        """Loads the latest; returns whether there was one."""
+        latest = self.latest
+        if latest is None:
+            return False
+        try:
+            self._checkpoint.restore(latest).assert_existing_objects_matched()
+        except (tf.errors.OpError, AssertionError) as error:
+            line = str(error).splitlines()[0]
+            raise ValueError(
+                f'{latest} cannot be restored: {line} Remove its files and '
+                f'its line in {self._folder}/checkpoint to go on from an '
+                'older one.') from error
+        return True
+
+    def save(self):
+        """Writes the current state.
+
+        Raises:
+            OSError: It could not be written; older checkpoints are intact.
+        """
+        try:
+            return self._manager.save(int(self._trainer.step))
+        except tf.errors.OpError as error:
+            line = (error.message or repr(error)).splitlines()[0]
+            raise OSError(
+                f'The checkpoint of step {int(self._trainer.step)} could not '
+                f'be written: {line} The last one is {self.latest}.'
+            ) from error
+
+
+class Average(tf.Module):
+    """The exponential moving average of B's trainable weights.
+
+    Its decay grows to `decay` with the steps, so that the first weights are
+    soon forgotten. Batch normalisation's statistics are averages already and
+    are taken as they are.
+    """
+
+    def __init__(self, model, decay):
+        super().__init__(name='average')
+        self._model, self._decay = model, decay
+        self.values = [tf.Variable(tf.convert_to_tensor(v), trainable=False)
+                       for v in model.trainable_variables]
+
+    @tf.function
+    def update(self, step):
+        step = tf.cast(step, tf.float32)
+        decay = tf.minimum(self._decay, (1.0 + step) / (10.0 + step))
+        for value, variable in zip(self.values, self._model.trainable_variables,
+                                   strict=True):
+            value.assign(decay * value
+                         + (1.0 - decay) * tf.convert_to_tensor(variable))
+
+
+class Losses:
+    """The losses since the last look: kept on the device, checked together."""
+
+    def __init__(self):
+        self._pending = []
+
+    def add(self, step, terms):
+        self._pending.append((step, terms))
+
+    def flush(self, checkpoint):
+        """Returns the means since the last flush.
+
+        Args:
+            checkpoint: Callable that names the last good one.
+
+        Raises:
+            FloatingPointError: One is NaN or infinite: names step and term.
+        """
+        table = [(step, {k: float(v) for k, v in terms.items()})
+                 for step, terms in self._pending]
+        self._pending = []
+        for step, terms in table:
+            bad = [k for k, v in terms.items() if not np.isfinite(v)]
+            if bad:
+                raise FloatingPointError(
+                    f'Training stopped at step {step}: {", ".join(bad)} is '
+                    f'not finite ({terms[bad[0]]}). The last good checkpoint '
+                    f'is {checkpoint()}.')
+        if not table:
+            return {}
+        return {name: float(np.mean([terms[name] for _, terms in table
+                                     if name in terms]))
+                for name in table[-1][1]}
+
+
+@contextlib.contextmanager
+def stop_signal():
+    """Yields a list that SIGTERM and SIGINT fill instead of ending Python."""
+    received = []
+    old = {s: signal.signal(s, lambda number, _: received.append(number))
+           for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield received
+    finally:
+        for s, handler in old.items():
+            signal.signal(s, handler)
+
+
+class Clock:
+    """Wall time, and the part of it that the step waited for data."""
+
+    def __init__(self):
+        self.start()
+
+    def start(self):
+        self.began, self.waited, self.count = time.perf_counter(), 0.0, 0
+
+    @contextlib.contextmanager
+    def waiting(self):
+        began = time.perf_counter()
+        yield
+        self.waited += time.perf_counter() - began
+        self.count += 1
+
+    def read(self, batch, sets):
+        """Rates since start; starts again."""
+        elapsed = max(time.perf_counter() - self.began, 1e-9)
+        rates = {'steps_per_s': self.count / elapsed,
+                 'images_per_s': self.count * batch * sets / elapsed,
+                 'data_wait_share': self.waited / elapsed}
+        self.start()
+        return rates
+
+
+class Run:
+    """All parts of one training, put together.
+
+    Args:
+        config: train.Config, resolved.
+    """
+
+    def __init__(self, config):
+        self.config, self.workdir = config, pathlib.Path(config.workdir)
+        self.strategy = make_strategy(config.distribute)
+        self.chief = is_chief(self.strategy)
+        train, held_out = find_sets(config)
+        self.pictures = train
+        self.stores = {name: self._store(s) for name, s in train.items()}
+        self.steps_per_epoch = max(len(train['synthetic']) / config.batch, 1)
+        self.total = total_steps(config, self.steps_per_epoch)
+        self.weights = loss_weights(config)
+        self._build()
+        self.checkpoints = Checkpoints(self.trainer, self.average,
+                                       self.workdir, config.keep_checkpoints,
+                                       self.chief)
+        self.held_out = {name: self._store(s) for name, s in held_out.items()}
+        self.validator = validation.Validator(
+            self.published.B, self.held_out, config.lambda_aux, config.preset,
+            convention(config))
+
+    def _store(self, pictures):
+        return datasets.Store(pictures, self.config.crop, self.config.cache,
+                              self.config.skip_corrupt)
+
+    def _build(self):
+        """Trained networks under the strategy, published ones outside it."""
+        config = self.config
+        schedule = learning_rate(config, self.steps_per_epoch, self.total)
+        with self.strategy.scope():
+            self.trainer = steps.Trainer(
+                build_networks(config), build_content(config), schedule,
+                float16=config.precision == 'mixed_float16')
+        empty = dataclasses.replace(config, init_weights=None, vgg19='none')
+        self.published = build_networks(empty)
+        self.average = (Average(self.trainer.networks.B, config.ema)
+                        if config.ema else None)
+
+    def make_steps(self):
+        """(the step of the warm-up, the step of all losses)."""
+        make = lambda w: steps.make_train_step(  # noqa: E731
+            self.trainer, w, self.strategy, self.config.xla)
+        return make(self.weights.warm_up()), make(self.weights)
+
+    def publish(self):
+        """Copies the (averaged) weights into plain networks, and returns them.
+        """
+        for ours, trained in zip(self.published, self.trainer.networks,
+                                 strict=True):
+            if ours is not None:
+                ours.set_weights(trained.get_weights())
+        if self.average is not None:
+            for variable, value in zip(self.published.B.trainable_variables,
+                                       self.average.values, strict=True):
+                variable.assign(value)
+        return self.published
+
+    def metadata(self, **more):
+        """What a weights file tells about how it was trained."""
+        return {'convention': convention(self.config),
+                'trained': {'steps': int(self.trainer.step),
+                            'flags': dataclasses.asdict(self.config), **more}}
+
+
+def train_and_evaluate(config):
+    """Trains from the last checkpoint, or from the start, to the end.
+
+    Args:
+        config: train.Config, resolved.
+
+    Returns:
+        0, or STOPPED after SIGTERM or SIGINT, with a checkpoint saved.
+
+    Raises:
+        ValueError, OSError: One line: input, flags or disk.
+        FloatingPointError: A loss is not finite.
+    """
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.mixed_precision.set_global_policy(config.precision)
+    run = Run(config)
+    save_or_check_flags(config, run.workdir)
+    run.checkpoints.restore()
+    stopped = _loop(run)
+    if stopped:
+        return STOPPED
+    weights.save(run.workdir / 'weights.npz', run.publish(), run.metadata())
+    print(f'Wrote {run.workdir}/weights.npz.')
+    return 0
+
+
+def _loop(run):
+    """Steps until the end or a signal; returns whether it was stopped."""
+    config = run.config
+    first = int(run.trainer.step)
+    batches = make_input(run.strategy, run.stores, config, first)
+    warm_up, full = run.make_steps()
+    log = events.EventFile(run.workdir / 'events')
+    clock, pending = Clock(), Losses()
+    bar = files.progress(total=run.total, initial=first, unit='step')
+    with stop_signal() as received:
+        for step in range(first + 1, run.total + 1):
+            with clock.waiting():
+                batch = next(batches)
+            train_step = warm_up if step <= config.warm_up_steps else full
+            pending.add(step, train_step(batch))
+            if run.average is not None:
+                run.average.update(run.trainer.step)
+            bar.update()
+            last = step == run.total or received
+            if step % config.log_every == 0 or last:
+                terms = pending.flush(lambda: run.checkpoints.latest)
+                rates = clock.read(config.batch, len(run.stores))
+                log.scalars(terms | rates, step)
+                bar.set_postfix(L_g=terms['L_g'], refresh=False)
+            if step % config.checkpoint_every == 0 or last:
+                run.checkpoints.save()
+            if received:
+                return True
+    return False

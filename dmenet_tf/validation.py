@@ -1,0 +1,107 @@
+"""How good B is on pictures that it did not learn from, while it learns.
+
+Quick numbers to steer a training by. Pictures are cut to multiples of 16 px,
+so that nothing is padded; the protocols of the paper's tables are elsewhere
+(evaluate.py).
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from dmenet_tf import images, losses, networks, optics
+
+_TAU = 0.3  # [Lee 2019, Section 5.3]
+
+
+def cut_to_stride(array):
+    """Cuts bottom and right off, to multiples of 16 px."""
+    height, width = (n // networks.STRIDE * networks.STRIDE
+                     for n in array.shape[:2])
+    return array[:height, :width]
+
+
+def binary_accuracy(defocus, blurred):
+    """The part of pixels on the right side of tau [Lee 2019, Section 5.3].
+
+    tau = 0.3 max(d) + 0.7 min(d); a pixel is taken as blurred above it.
+
+    Args:
+        defocus: Map, any shape.
+        blurred: 1 where blurred, 0 where sharp, of that shape.
+    """
+    tau = _TAU * defocus.max() + (1.0 - _TAU) * defocus.min()
+    return float(np.mean((defocus > tau) == (blurred > 0.5)))
+
+
+def label_of(name, label, convention):
+    """A Store's codes as what the map is compared with, [h, w]."""
+    if name == 'synthetic':
+        sigma = label.astype(np.float32) / 1000.0
+        return np.minimum(optics.defocus_from_sigma(sigma, convention), 1.0)
+    return label.astype(np.float32)
+
+
+class Validator:
+    """Runs B over held-out pictures.
+
+    Args:
+        model: B.
+        stores: {'synthetic': Store, 'binary': Store}, one or both or none.
+        config: Has lambda_aux, preset and convention.
+    """
+
+    def __init__(self, model, stores, lambda_aux, preset, convention):
+        self._model, self._stores = model, stores
+        self._lambda_aux, self._preset = lambda_aux, preset
+        self._convention = convention
+        # One trace for all sizes.
+        self._run = tf.function(
+            lambda image: model(image, training=False),
+            input_signature=[tf.TensorSpec([1, None, None, 3], tf.float32)])
+
+    def outputs(self, image):
+        """B's outputs for one uint8 [h, w, 3], h and w multiples of 16."""
+        return self._run(image[None].astype(np.float32) / 255.0)
+
+    def evaluate(self):
+        """Means over the held-out pictures.
+
+        Returns:
+            Dict: L_B (Eq. 5), mse and mae of the map on the synthetic set,
+            accuracy on the binary one; only what there are pictures for.
+        """
+        rows = {name: [] for name in self._stores}
+        for name, store in self._stores.items():
+            for i in range(len(store.pictures)):
+                image, label = map(cut_to_stride, store.readable(i))
+                label = label_of(name, label, self._convention)
+                rows[name].append(self._row(name, self.outputs(image), label))
+        return {key: float(np.mean([row[key] for row in table]))
+                for table in rows.values() if table for key in table[0]}
+
+    def _row(self, name, outputs, label):
+        defocus = outputs['defocus'].numpy()[0, ..., 0]
+        if name == 'binary':
+            return {'accuracy': binary_accuracy(defocus, label)}
+        loss, _ = losses.blur_loss(outputs, tf.constant(label[None, ..., None]),
+                                   self._lambda_aux, self._preset)
+        return {'L_B': float(loss),
+                'mse': float(np.mean((defocus - label)**2)),
+                'mae': float(np.mean(np.abs(defocus - label)))}
+
+    def panel(self, name, image, label):
+        """Photograph, map and label (if there is one) side by side.
+
+        Args:
+            name: Set.
+            image, label: Of Store.readable.
+
+        Returns:
+            uint8 [h, n w, 3]; maps coloured from 0 (dark) to 1.
+        """
+        image = cut_to_stride(image)
+        defocus = self.outputs(image)['defocus'].numpy()[0, ..., 0]
+        maps = [defocus]
+        if label is not None:
+            maps.append(label_of(name, cut_to_stride(label), self._convention))
+        return np.hstack([image, *(images.color_sigma(m, 1.0) for m in maps)])
