@@ -2,39 +2,70 @@
 
     python -m dmenet_tf.syndof --source=procedural --count=100 --output_dir=OUT
     python -m dmenet_tf.syndof --input_dir=DIR --count=8231 --output_dir=OUT
+    python -m dmenet_tf.syndof --input_dir=DIR --check
+    python -m dmenet_tf.syndof --input_dir=DIR --preview=6 --output_dir=OUT
+
+The same command again goes on where it was stopped.
 """
 
+import contextlib
+import os
 import sys
 
-from absl import app, flags, logging
+# One thread a process: the work is divided by images. Before NumPy loads.
+for _name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS',
+              'NUMBA_NUM_THREADS'):
+    os.environ.setdefault(_name, '1')
 
-from dmenet_tf.syndof import capture, generate, pairs, rgbd
+import numpy as np  # noqa: E402
+from absl import app, flags, logging  # noqa: E402
+
+from dmenet_tf.syndof import capture, generate, pairs, rgbd  # noqa: E402
 
 _INPUT_DIR = flags.DEFINE_string(
-    'input_dir', None, 'Folder (or .csv) of RGB-D scenes; syndof/pairs.py '
-    'describes the layouts.')
+    'input_dir', None, 'Folder, or .csv, of RGB-D scenes; the layouts are in '
+    'syndof/pairs.py.')
 _SOURCE = flags.DEFINE_enum(
     'source', None, [generate.PROCEDURAL],
     'Scenes that need no input: procedural.')
 _OUTPUT_DIR = flags.DEFINE_string('output_dir', None, 'Folder to write.')
 _COUNT = flags.DEFINE_integer('count', 100, 'Images to make.', lower_bound=1)
-_SEED = flags.DEFINE_integer('seed', 0, 'Image k depends on seed and k alone.',
-                             lower_bound=0)
+_SEED = flags.DEFINE_integer(
+    'seed', 0, 'Image k depends on the seed and on k alone.', lower_bound=0)
 _WORKERS = flags.DEFINE_integer('workers', 1, 'Processes.', lower_bound=1)
 _SCHEDULER = flags.DEFINE_string(
     'scheduler', None, 'A dask cluster to use instead, tcp://HOST:PORT; its '
-    'workers must see output_dir.')
+    'workers must see input_dir and output_dir.')
+_CHECK = flags.DEFINE_bool(
+    'check', False, 'Read every scene, print what is wrong, make nothing.')
+_PREVIEW = flags.DEFINE_integer(
+    'preview', 0, 'Write a contact sheet of that many scenes to '
+    'output_dir/preview.png, make nothing.', lower_bound=0)
+
 _SAMPLER = flags.DEFINE_enum(
     'sampler', 'paper', capture.SAMPLERS,
     'How S1 and alpha are drawn; see syndof/capture.py.')
-_MAX_COC = flags.DEFINE_float('max_coc', 28.0, 'c_max, px; sigma <= c_max / 4.',
-                              lower_bound=0.4, upper_bound=200.0)
+_MAX_COC = flags.DEFINE_float(
+    'max_coc', 28.0, 'c_max, px; sigma <= c_max / 4.', lower_bound=0.4,
+    upper_bound=200.0)
 _MAX_SIZE = flags.DEFINE_integer(
     'max_size', 1280, 'Longest side, px; larger scenes are made smaller; 0: '
-    'as they are.', lower_bound=0)
+    'none is.', lower_bound=0)
 _TEXTURES = flags.DEFINE_string(
     'textures', None, 'Folder of photographs that procedural scenes are '
     'textured with; without it, noise.')
+_KERNEL = flags.DEFINE_enum(
+    'kernel', 'gaussian', generate.KERNELS, 'What a point becomes: gaussian '
+    '(the paper), the disc that blurs alike, or mixed: one of them an image.')
+_LINEAR_LIGHT = flags.DEFINE_bool(
+    'linear_light', False, 'Blur in linear light, as lenses do.')
+_NOISE = flags.DEFINE_float(
+    'noise', 0.0, 'Largest deviation of sensor noise, codes of 255; each '
+    'image draws its own.', lower_bound=0.0, upper_bound=128.0)
+_JPEG_QUALITY = flags.DEFINE_integer(
+    'jpeg_quality', 0, 'Compress each image with a quality drawn from '
+    '[jpeg_quality, 100]; 0: do not.', lower_bound=0, upper_bound=100)
+
 _DEPTH_UNIT = flags.DEFINE_enum(
     'depth_unit', 'auto', rgbd.UNITS, 'What depth maps hold: m, cm, mm, px '
     '(disparity), relative; auto: by format, see syndof/rgbd.py.')
@@ -42,7 +73,13 @@ _DEPTH_SCALE = flags.DEFINE_float(
     'depth_scale', None, 'What one code of a depth map is worth, in '
     'depth_unit (auto: m), such as 0.0002.')
 _SPLIT = flags.DEFINE_string(
-    'split', None, 'Keep the scenes that scenes.json marks so.')
+    'split', None, 'Keep the scenes that scenes.json marks so, such as train.')
+_MAX_SSIM = flags.DEFINE_float(
+    'max_ssim', None, 'Drop a frame whose SSIM with a kept one of its sequence '
+    'is above this.', lower_bound=-1.0, upper_bound=1.0)
+_MIN_PSNR_GAP = flags.DEFINE_float(
+    'min_psnr_gap', None, 'Drop a frame whose distance from a kept one of its '
+    'sequence is less than this: PSNR above it, dB.', lower_bound=0.0)
 
 
 def main(argv):
@@ -50,33 +87,110 @@ def main(argv):
         raise app.UsageError(f'Unexpected arguments: {argv[1:]}.')
     if (_INPUT_DIR.value is None) == (_SOURCE.value is None):
         raise app.UsageError('Pass --input_dir=DIR or --source=procedural.')
-    if _OUTPUT_DIR.value is None:
+    if _CHECK.value and _INPUT_DIR.value is None:
+        raise app.UsageError('--check needs --input_dir.')
+    if _OUTPUT_DIR.value is None and not _CHECK.value:
         raise app.UsageError('Pass --output_dir.')
     try:
         sys.exit(_run())
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         logging.error('%s', error)
         sys.exit(1)
+    except KeyboardInterrupt:
+        logging.error('Stopped. The same command goes on from here.')
+        sys.exit(130)
 
 
 def _run():
     """Returns the exit status."""
-    found, problems = None, []
-    if _INPUT_DIR.value is not None:
-        found, problems = pairs.find_pairs(
-            _INPUT_DIR.value, _DEPTH_UNIT.value, _DEPTH_SCALE.value,
-            _SPLIT.value)
-    recipe = generate.Recipe(
-        seed=_SEED.value, sampler=_SAMPLER.value, max_coc=_MAX_COC.value,
-        max_size=_MAX_SIZE.value, textures=_TEXTURES.value)
-    records, errors = generate.generate(
-        _OUTPUT_DIR.value, _COUNT.value, recipe, found, _WORKERS.value,
-        _SCHEDULER.value)
+    with _client() as client:
+        found, problems = None, []
+        if _INPUT_DIR.value is not None:
+            found, problems = _usable_scenes(client)
+        if _PREVIEW.value:
+            _write_preview(found)
+        elif not _CHECK.value:
+            problems += _generate(found, client)
+    if problems:
+        print(f'{len(problems)} problems, each in a line above.')
+    return 1 if problems else 0
+
+
+def _client():
+    if _WORKERS.value == 1 and _SCHEDULER.value is None:
+        return contextlib.nullcontext()
+    from dmenet_tf.syndof import cluster
+    return cluster.connect(_WORKERS.value, _SCHEDULER.value)
+
+
+def _usable_scenes(client):
+    """Finds, checks and sifts the scenes; returns them, and problem lines."""
+    found, problems = pairs.find_pairs(
+        _INPUT_DIR.value, _DEPTH_UNIT.value, _DEPTH_SCALE.value, _SPLIT.value)
+    for text in problems:
+        logging.error('%s', text)
+    reports = generate.survey(found, client)
+    _print_reports(reports)
+    problems = problems + [r.problem for r in reports if r.problem]
+    good = [pair for pair, report in zip(found, reports, strict=True)
+            if not report.problem]
+    if not good:
+        raise ValueError(f'No scene of {_INPUT_DIR.value} can be used.')
+    return _distinct(good, client), problems
+
+
+def _print_reports(reports):
+    from dmenet_tf.syndof import check
+    for report in reports:
+        if _CHECK.value:
+            print(check.line(report))
+        elif report.problem:
+            logging.error('%s', report.problem)
+    if _CHECK.value:
+        print(f'{len(reports)} scenes: '
+              f'{sum(bool(r.problem) for r in reports)} cannot be used, '
+              f'{sum(bool(r.warnings) for r in reports)} with warnings.')
+
+
+def _distinct(found, client):
+    if _MAX_SSIM.value is None and _MIN_PSNR_GAP.value is None:
+        return found
+    from dmenet_tf.syndof import distinct
+    kept, drops = distinct.drop_similar(
+        found, generate.thumbnails(found, client),
+        np.inf if _MIN_PSNR_GAP.value is None else _MIN_PSNR_GAP.value,
+        1.0 if _MAX_SSIM.value is None else _MAX_SSIM.value)
+    for drop in drops:
+        print(drop)
+    print(f'{len(kept)} of {len(found)} scenes are distinct.')
+    return kept
+
+
+def _write_preview(found):
+    from dmenet_tf.syndof import preview
+    count = min(_PREVIEW.value, len(found)) if found else _PREVIEW.value
+    places = np.linspace(0, len(found or []) - 1, count).round().astype(int)
+    chosen = [found[place] for place in places] if found else [None] * count
+    path = os.path.join(_OUTPUT_DIR.value, 'preview.png')
+    preview.write_preview(path, _recipe(), chosen)
+    print(f'Wrote {path}.')
+
+
+def _generate(found, client):
+    """Makes the set, prints its table; returns problem lines."""
+    records, errors = generate.generate(_OUTPUT_DIR.value, _COUNT.value,
+                                        _recipe(), found, client)
     print(_table(generate.totals(records, found)))
-    print(f'Wrote {len(records)} images to {_OUTPUT_DIR.value}.')
-    for line in problems:
-        logging.error('%s', line)
-    return 1 if problems or errors else 0
+    print(f'{_OUTPUT_DIR.value} holds {len(records)} images.')
+    return errors
+
+
+def _recipe():
+    return generate.Recipe(
+        seed=_SEED.value, sampler=_SAMPLER.value, max_coc=_MAX_COC.value,
+        max_size=_MAX_SIZE.value, textures=_TEXTURES.value,
+        kernel=_KERNEL.value, linear_light=_LINEAR_LIGHT.value,
+        noise=_NOISE.value, jpeg_quality=_JPEG_QUALITY.value)
 
 
 def _table(totals):
@@ -88,7 +202,7 @@ def _table(totals):
                  sum(row['outputs'] for row in totals.values()), ''))
     width = max(len(row[0]) for row in rows)
     return '\n'.join(f'{name:<{width}}  {samples:>9}  {outputs:>9}  {kind}'
-                     for name, samples, outputs, kind in rows)
+                     .rstrip() for name, samples, outputs, kind in rows)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Many processes or machines, by dask.distributed."""
+"""The same work in this process, on several, or on a cluster of machines."""
 
 import contextlib
 import logging
@@ -6,16 +6,22 @@ import logging
 import dask
 from dask import distributed
 
-from dmenet_tf import files
-
-# A task that loses its worker is tried by others; one that ends that many
-# workers is at fault itself.
+# A task that loses its worker is redone by others; one that has ended so many
+# of them is at fault itself.
 ALLOWED_FAILURES = 10
 
 
 @contextlib.contextmanager
-def connect(workers=1, scheduler=None):
-    """Yields a client of the cluster at `scheduler`, or of a local one."""
+def connect(workers, scheduler=None):
+    """Yields a dask client.
+
+    Args:
+        workers: Processes of a local cluster, one thread each.
+        scheduler: Address of an existing cluster to use instead.
+
+    Raises:
+        OSError: Nothing answers at that address.
+    """
     for name in ('distributed', 'bokeh', 'tornado'):
         # absl sends everything from INFO on to the terminal.
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -25,7 +31,6 @@ def connect(workers=1, scheduler=None):
         return
     with dask.config.set({
             'distributed.scheduler.allowed-failures': ALLOWED_FAILURES,
-            'distributed.worker.multiprocessing-method': 'spawn',
     }), distributed.LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True,
             dashboard_address=None) as local, \
@@ -33,17 +38,29 @@ def connect(workers=1, scheduler=None):
         yield client
 
 
-def unordered(function, tasks, workers=1, scheduler=None):
+def unordered(client, function, tasks):
     """Yields function(*task) of every task, in the order they end.
 
-    A worker that dies gives its tasks back; a task whose function raises
-    raises here.
+    Args:
+        client: From connect, or None for this process.
+        function: Of a module, so that it can be sent.
+        tasks: List of tuples of arguments.
+
+    Raises:
+        RuntimeError: A task has ended too many workers.
     """
-    with connect(workers, scheduler) as client:
-        futures = [client.submit(function, *task, pure=False)
-                   for task in tasks]
-        ended = distributed.as_completed(futures, with_results=True)
-        bar = files.progress(ended, total=len(tasks), unit='image',
-                             desc='SYNDOF')
-        for _, result in bar:
+    if client is None:
+        for task in tasks:
+            yield function(*task)
+        return
+    if not tasks:
+        return
+    futures = client.map(function, *zip(*tasks, strict=True), pure=False)
+    try:
+        for _, result in distributed.as_completed(futures, with_results=True):
             yield result
+    except distributed.scheduler.KilledWorker as error:
+        raise RuntimeError(
+            f'A task was lost with {ALLOWED_FAILURES} workers, as when memory '
+            'runs out. What is finished is kept; run again with fewer '
+            'workers.') from error

@@ -11,6 +11,7 @@ OUT/.records until all are there, and is written last: a record says that both
 pictures are complete. A second run makes what has no record.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -22,24 +23,33 @@ from absl import logging
 from PIL import Image
 
 from dmenet_tf import files, optics
-from dmenet_tf.syndof import capture, render, rgbd, scenes
+from dmenet_tf.syndof import capture, check, develop, render, scenes
 
 VERSION = 1  # of what is drawn: a change of any pixel raises it
 SIGMA_CODES = 1000  # a px
 PROCEDURAL = 'procedural'
-KERNELS = ('gaussian', 'disc', 'mixed')
+KERNELS = (*render.KERNELS, 'mixed')
+_PNG_LEVEL = 4  # 3 % larger than 6, in half the time
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """All that image k is made from, besides k and the scenes.
 
+    The defaults are the paper's; see develop.py for the rest.
+
     Attributes:
         seed: Of everything that is drawn.
         sampler: One of capture.SAMPLERS.
         max_coc: c_max, px.
-        max_size: Longest side, px; larger scenes are made smaller.
+        max_size: Longest side, px; larger scenes are made smaller; 0: none is.
         textures: Folder of photographs for procedural scenes, or None.
+        kernel: One of KERNELS; mixed draws one of the two for each image.
+        linear_light: Blur in linear light.
+        noise: Largest deviation of the noise, codes of 255; each image draws
+            its own from [0, noise].
+        jpeg_quality: Each image goes through a JPEG of a quality drawn from
+            [jpeg_quality, 100]; 0: none does.
     """
 
     seed: int = 0
@@ -47,22 +57,25 @@ class Recipe:
     max_coc: float = optics.MAX_COC
     max_size: int = 1280
     textures: str | None = None
+    kernel: str = 'gaussian'
+    linear_light: bool = False
+    noise: float = 0.0
+    jpeg_quality: int = 0
 
 
-def generate(output_dir, count, recipe, found=None, workers=1,
-             scheduler=None):
+def generate(output_dir, count, recipe, found=None, client=None):
     """Makes images 0 to count - 1 of a SYNDOF folder.
 
     Args:
         output_dir: Folder; what it holds of the same recipe is kept.
         count: Images it shall hold in the end.
         recipe: Recipe.
-        found: List of pairs.Pair, or None for procedural scenes.
-        workers: Processes.
-        scheduler: Address of a dask cluster to use instead, or None.
+        found: List of pairs.Pair that check.inspect has no problem with, or
+            None for procedural scenes.
+        client: From cluster.connect, or None to work in this process.
 
     Returns:
-        The records, in order, and a list of error lines of failed images.
+        The records, in order, and the error lines of images that failed.
 
     Raises:
         ValueError: The folder holds images of another recipe, or more.
@@ -77,18 +90,58 @@ def generate(output_dir, count, recipe, found=None, workers=1,
     if records:
         logging.info('%d of %d images are there; making %d.', len(records),
                      count, len(todo))
-    tasks = [(recipe, k, _pair_of(recipe, k, found), str(output_dir))
-             for k in todo]
-    errors = []
-    for record in _map(tasks, workers, scheduler):
-        if 'error' in record:
-            errors.append(record['error'])
-            logging.error('%s', record['error'])
-        else:
-            records[record['index']] = record
+    made, errors = _make(output_dir, recipe, found, todo, client)
+    records.update((record['index'], record) for record in made)
     ordered = [records[k] for k in sorted(records)]
     finish_folder(output_dir, recipe, found, ordered, complete=not errors)
     return ordered, errors
+
+
+def _make(output_dir, recipe, found, todo, client):
+    """Makes images `todo`; returns records and error lines."""
+    tasks = [(recipe, k, _pair_of(recipe, k, found), str(output_dir))
+             for k in todo]
+    made, errors = [], []
+    with files.progress(total=len(tasks), unit='image', desc='SYNDOF') as bar:
+        for record in _unordered(client, make_image, tasks):
+            bar.update()
+            if 'error' in record:
+                errors.append(record['error'])
+                logging.error('%s', record['error'])
+            else:
+                made.append(record)
+    return made, errors
+
+
+def _unordered(client, function, tasks):
+    if client is None:
+        return (function(*task) for task in tasks)
+    # dask takes half a second to import.
+    from dmenet_tf.syndof import cluster
+    return cluster.unordered(client, function, tasks)
+
+
+def survey(found, client=None):
+    """Inspects all pairs.
+
+    Returns:
+        List of check.Report, in the order of `found`.
+    """
+    reports = {}
+    tasks = [(pair,) for pair in found]
+    with files.progress(total=len(tasks), unit='scene', desc='Check') as bar:
+        for report in _unordered(client, check.inspect, tasks):
+            bar.update()
+            reports[report.name] = report
+    return [reports[pair.name] for pair in found]
+
+
+def thumbnails(found, client=None):
+    """distinct.thumbnail of each pair, in order."""
+    from dmenet_tf.syndof import distinct
+    tasks = [(pair,) for pair in found]
+    made = dict(_unordered(client, distinct.thumbnail, tasks))
+    return [made[pair.name] for pair in found]
 
 
 def make_image(recipe, index, pair, output_dir):
@@ -99,52 +152,26 @@ def make_image(recipe, index, pair, output_dir):
     """
     try:
         image, depth_m = load_scene(recipe, index, pair)
-        shot = capture.sample(recipe.sampler, depth_m,
-                              capture.capture_rng(recipe.seed, index),
-                              recipe.max_coc)
-        picture = photograph(image, shot, recipe)
+        shot = capture_scene(recipe, index, depth_m)
+        picture, settings = photograph(image, shot, recipe, index)
+        record = {'name': f'{index:06d}', 'index': index,
+                  'seed': recipe.seed, **_origin(index, pair),
+                  'sampler': recipe.sampler, **shot.settings, **settings}
+        write_image(pathlib.Path(output_dir), record, picture,
+                    shot.sigma[shot.layer])
     except (OSError, ValueError) as error:
-        name = pair.name if pair else PROCEDURAL
-        return {'error': f'image {index} ({name}): {error}'}
-    record = {
-        'name': f'{index:06d}', 'index': index, 'seed': recipe.seed,
-        'scene': pair.name if pair else f'{PROCEDURAL}/{index:06d}',
-        'source': pair.source if pair else PROCEDURAL,
-        'sampler': recipe.sampler, **shot.settings}
-    write_image(pathlib.Path(output_dir), record, picture,
-                shot.sigma[shot.layer])
+        return {'error': f"image {index} ({_origin(index, pair)['scene']}): "
+                         f'{error}'}
     return record
 
 
-def load_scene(recipe, index, pair):
+def load_scene(recipe, index, pair=None):
     """The sharp image [h, w, 3] in [0, 1] and its depth [h, w] in metres."""
     if pair is None:
         height, width = _limited(scenes.HEIGHT, scenes.WIDTH, recipe.max_size)
         return scenes.draw_scene(scenes.scene_rng(recipe.seed, index),
                                  recipe.textures, height, width)
-    return read_pair(pair, recipe.max_size)
-
-
-def read_pair(pair, max_size=0):
-    """Reads a pair: image [h, w, 3] in [0, 1], depth [h, w] m, filled.
-
-    Raises:
-        ValueError: One line that names the file and what is wrong with it.
-    """
-    image = rgbd.read_image(pair.image)
-    depth_m = rgbd.read_depth(pair.depth, pair.depth_unit, pair.depth_scale)
-    if image.shape[:2] != depth_m.shape:
-        raise ValueError(
-            f'{pair.depth} is {_size(depth_m)} but {pair.image} is '
-            f'{_size(image)}: they must show the same pixels.')
-    try:
-        depth_m = rgbd.fill_unknown(depth_m)
-    except ValueError as error:
-        raise ValueError(f'{pair.depth}: {error}.') from error
-    if depth_m.min() == depth_m.max():
-        raise ValueError(f'{pair.depth}: the depth is constant, '
-                         f'{depth_m.min():g} m; nothing can be out of focus.')
-    return shrink(image, depth_m, max_size)
+    return shrink(*check.read_pair(pair), recipe.max_size)
 
 
 def shrink(image, depth_m, max_size):
@@ -156,7 +183,7 @@ def shrink(image, depth_m, max_size):
     height, width = _limited(*depth_m.shape, max_size)
     if (height, width) == depth_m.shape:
         return image, depth_m
-    picture = Image.fromarray(_to_bytes(image)).resize(
+    picture = Image.fromarray(develop.to_bytes(image)).resize(
         (width, height), Image.Resampling.BOX)
     rows = (np.arange(height) + 0.5) * depth_m.shape[0] / height
     columns = (np.arange(width) + 0.5) * depth_m.shape[1] / width
@@ -164,12 +191,46 @@ def shrink(image, depth_m, max_size):
             depth_m[np.ix_(rows.astype(int), columns.astype(int))])
 
 
-def photograph(image, shot, recipe):
-    """Renders a capture; returns 8-bit RGB."""
-    kernels = [render.gaussian_kernel(sigma) for sigma in shot.sigma]
-    canvas = render.new_canvas(shot.layer.shape)
-    render.blend_onto(canvas, image, shot.layer, kernels)
-    return _to_bytes(render.flatten(canvas, shot.layer.shape))
+def capture_scene(recipe, index, depth_m):
+    """The camera of image `index`, as capture.Capture."""
+    return capture.sample(recipe.sampler, depth_m,
+                          capture.capture_rng(recipe.seed, index),
+                          recipe.max_coc)
+
+
+def photograph(image, shot, recipe, index):
+    """Renders what a capture sees.
+
+    Returns:
+        uint8 [h, w, 3], and what was drawn, for the manifest.
+    """
+    rng = develop.develop_rng(recipe.seed, index)
+    # All are always drawn, so that one option does not change another's.
+    kernel = str(rng.choice(render.KERNELS))
+    noise, quality = recipe.noise * rng.uniform(), rng.uniform()
+    if recipe.kernel != 'mixed':
+        kernel = recipe.kernel
+    light = develop.linear_from_srgb(image) if recipe.linear_light else image
+    light = _blend(light, shot, recipe.sampler, kernel)
+    if noise:
+        light = develop.add_noise(light, noise, rng)
+    if recipe.linear_light:
+        light = develop.srgb_from_linear(light)
+    picture = develop.to_bytes(light)
+    if recipe.jpeg_quality:
+        quality = round(recipe.jpeg_quality
+                        + (100 - recipe.jpeg_quality) * quality)
+        picture = develop.through_jpeg(picture, quality)
+    return picture, {'kernel': kernel, 'linear_light': recipe.linear_light,
+                     'noise': noise,
+                     'jpeg_quality': quality if recipe.jpeg_quality else 0}
+
+
+def _blend(light, shot, sampler, kernel):
+    if sampler == 'official':
+        return render.blend_filled(light, shot.layer, shot.sigma, shot.front,
+                                   kernel)
+    return render.blend_layers(light, shot.layer, shot.sigma, kernel)
 
 
 def write_image(output_dir, record, picture, sigma):
@@ -177,9 +238,9 @@ def write_image(output_dir, record, picture, sigma):
     name = record['name'] + '.png'
     codes = np.rint(sigma * SIGMA_CODES).astype(np.uint16)
     with files.atomic_path(output_dir / 'image' / name) as path:
-        iio.imwrite(path, picture, compress_level=4)
+        iio.imwrite(path, picture, compress_level=_PNG_LEVEL)
     with files.atomic_path(output_dir / 'sigma' / name) as path:
-        iio.imwrite(path, codes, compress_level=4)
+        iio.imwrite(path, codes, compress_level=_PNG_LEVEL)
     with files.atomic_path(_record_path(output_dir, record['name'])) as path:
         path.write_text(json.dumps(record))
 
@@ -192,11 +253,12 @@ def start_folder(output_dir, recipe, found):
         _write_json(path, {**ours, 'complete': False})
         return
     theirs = json.loads(path.read_text())
-    for key in ours:
-        if theirs.get(key) != ours[key]:
+    for key, value in _flat(ours).items():
+        if _flat(theirs).get(key) != value:
             raise ValueError(
-                f'{output_dir} was begun with {key}={theirs.get(key)!r}; '
-                f'choose another folder. Received: {key}={ours[key]!r}.')
+                f'{output_dir} was begun with {key}='
+                f'{_flat(theirs).get(key)!r}; go on with that, or choose '
+                f'another folder. Received: {key}={value!r}.')
 
 
 def finish_folder(output_dir, recipe, found, records, complete):
@@ -208,6 +270,8 @@ def finish_folder(output_dir, recipe, found, records, complete):
         'count': len(records), 'sources': totals(records, found)})
     for record in records:
         _record_path(output_dir, record['name']).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # another run's record may be in it
+        (output_dir / '.records').rmdir()
 
 
 def read_records(output_dir):
@@ -240,32 +304,36 @@ def totals(records, found):
     return dict(sorted(rows.items()))
 
 
-def _map(tasks, workers, scheduler):
-    if workers == 1 and scheduler is None:
-        bar = files.progress(tasks, unit='image', desc='SYNDOF')
-        yield from (make_image(*task) for task in bar)
-        return
-    from dmenet_tf.syndof import cluster
-    yield from cluster.unordered(make_image, tasks, workers, scheduler)
-
-
 def _pair_of(recipe, index, found):
-    """A random scene, as the paper repeats it [Lee 2019, Section 3.1]."""
+    """A random scene for each image [Lee 2019, Section 3.1]."""
     if found is None:
         return None
     rng = np.random.default_rng([recipe.seed, index, 0])
     return found[int(rng.integers(len(found)))]
 
 
+def _origin(index, pair):
+    if pair is None:
+        return {'scene': f'{PROCEDURAL}/{index:06d}', 'source': PROCEDURAL}
+    return {'scene': pair.name, 'source': pair.source}
+
+
 def _identity(recipe, found):
-    """What must be the same for a run to go on."""
-    listed = json.dumps([dataclasses.asdict(pair) | {'image': '', 'depth': ''}
+    """What must be the same for a run to go on.
+
+    Scenes count by name and by how they are read, so a folder may move.
+    """
+    listed = json.dumps([[pair.name, pair.depth_unit, pair.depth_scale]
                          for pair in found or []])
+    digest = hashlib.sha256(listed.encode()).hexdigest()[:16]
     return {'version': VERSION, 'convention': 'sigma7',
             'sigma_codes_per_px': SIGMA_CODES,
             'recipe': dataclasses.asdict(recipe),
-            'scenes': hashlib.sha256(listed.encode()).hexdigest()[:16]
-            if found else PROCEDURAL}
+            'scenes': f'{len(found)} listed {digest}' if found else PROCEDURAL}
+
+
+def _flat(content):
+    return {**content, **content.get('recipe', {}), 'recipe': None}
 
 
 def _limited(height, width, max_size):
@@ -282,11 +350,3 @@ def _record_path(output_dir, name):
 def _write_json(path, content):
     with files.atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + '\n')
-
-
-def _to_bytes(image):
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-
-
-def _size(array):
-    return f'{array.shape[1]} x {array.shape[0]}'

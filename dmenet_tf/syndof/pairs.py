@@ -1,11 +1,12 @@
 """Finds the images of a folder and the depth map of each.
 
-Five layouts are known; the first that fits is taken:
+Four layouts are known:
 
 * a .csv file with columns image, depth and, if wanted, name, source, type,
   depth_unit, depth_scale (paths from the folder of the file);
 * folders `image/` and `depth/` (RGB, color, disparity, ... in any case), with
-  the same tree under both: the authors' synthetic_datasets/, SYNTHIA;
+  the same tree under both, in the folder or in one below it: the authors'
+  synthetic_datasets/, SYNTHIA;
 * one folder a scene, with `image.*` (im0, rgb, left, ...) and `depth.*` (disp0,
   disp0GT, ...): Middlebury;
 * a flat folder of NAME.png or NAME_image.png beside NAME_depth.png.
@@ -80,37 +81,41 @@ def find_pairs(root, unit='auto', scale=None, split=None):
     if not kept:
         raise ValueError(f'No pair in {root} is marked split={split!r} in '
                          'scenes.json.')
-    return sorted(kept, key=lambda pair: pair.name), missing
+    return _sorted_by_name(kept), missing
+
+
+def _sorted_by_name(found):
+    found = sorted(found, key=lambda pair: pair.name)
+    for one, other in zip(found, found[1:], strict=False):
+        if one.name == other.name:
+            raise ValueError(f'{one.image} and {other.image} are both named '
+                             f'{one.name}: name them apart.')
+    return found
 
 
 def _search(root):
-    """The first layout that gives a pair."""
-    missing = []
-    for search in (_in_two_trees, _in_scene_folders, _by_suffix):
-        found, without = search(root)
-        missing = missing or without
-        if found:
-            return found, without
-    return [], missing
-
-
-def _in_two_trees(root):
-    """image/... and depth/..., in root or in one folder below it."""
+    """Goes through the layouts; what one has found, the next leaves alone."""
+    found, missing = [], []
+    trees = []
     for base in [root, *_folders(root)]:
         images = _folder_named(base, IMAGE_FOLDERS)
         depths = _folder_named(base, DEPTH_FOLDERS)
         if images and depths:
-            return _match_trees(images, depths, root.resolve().name)
-    return [], []
+            trees.append(base)
+            _match_trees(root, images, depths, found, missing)
+    if root not in trees:
+        _match_scene_folders(root, trees, found, missing)
+    if not found:
+        missing = []
+        _match_suffixes(root, found, missing)
+    return found, missing
 
 
-def _match_trees(images, depths, default_source):
-    by_key, folders = {}, {}
-    for path in _files(depths, rgbd.DEPTH_SUFFIXES):
-        relative = path.relative_to(depths)
-        by_key[_key(relative, DEPTH_STEMS)] = path
-        folders.setdefault(relative.parent, []).append(path)
-    found, missing = [], []
+def _match_trees(root, images, depths, found, missing):
+    """The same relative path below image/ and below depth/."""
+    by_key = {_key(path.relative_to(depths), DEPTH_STEMS): path
+              for path in _files(depths, rgbd.DEPTH_SUFFIXES)}
+    prefix = images.parent.relative_to(root)
     for path in _files(images, rgbd.IMAGE_SUFFIXES):
         relative = path.relative_to(images)
         depth = by_key.get(_key(relative, IMAGE_STEMS))
@@ -118,9 +123,9 @@ def _match_trees(images, depths, default_source):
             missing.append(f'{path} has no depth map in {depths}')
             continue
         source = relative.parts[0] if len(relative.parts) > 1 else \
-            default_source
-        found.append(_pair(relative.with_suffix(''), path, depth, source))
-    return found, missing
+            images.parent.resolve().name
+        found.append(_pair(prefix / relative.with_suffix(''), path, depth,
+                           source))
 
 
 def _key(relative, stems):
@@ -133,9 +138,11 @@ def _key(relative, stems):
     return relative.parent / stem
 
 
-def _in_scene_folders(root):
-    found, missing = [], []
+def _match_scene_folders(root, trees, found, missing):
+    """image.* beside depth.*, in any folder outside `trees`."""
     for folder in [root, *sorted(p for p in root.rglob('*') if p.is_dir())]:
+        if any(folder.is_relative_to(tree) for tree in trees):
+            continue
         image = _file_named(folder, IMAGE_STEMS, rgbd.IMAGE_SUFFIXES)
         depth = _file_named(folder, DEPTH_STEMS, rgbd.DEPTH_SUFFIXES)
         if image and depth:
@@ -144,22 +151,25 @@ def _in_scene_folders(root):
                                image, depth, root.resolve().name))
         elif image:
             missing.append(f'{image} has no depth map beside it')
-    return found, missing
 
 
-def _by_suffix(root):
+def _match_suffixes(root, found, missing):
+    """NAME.png or NAME_image.png beside NAME_depth.png or NAME.dpt."""
     depths, images = {}, {}
     for path in _files(root, set(rgbd.DEPTH_SUFFIXES + rgbd.IMAGE_SUFFIXES)):
         relative = path.relative_to(root)
         key = _key(relative, DEPTH_STEMS)
-        if key != relative.with_suffix('') or path.suffix in ('.dpt', '.pfm'):
+        is_depth = (key != relative.with_suffix('')
+                    or path.suffix.lower() not in rgbd.IMAGE_SUFFIXES)
+        if is_depth:
             depths[key] = path
-        elif path.suffix.lower() in rgbd.IMAGE_SUFFIXES:
+        else:
             images[_key(relative, IMAGE_STEMS)] = path
-    found = [_pair(key, path, depths[key], root.resolve().name)
-             for key, path in images.items() if key in depths]
-    return found, [f'{path} has no depth map beside it'
-                   for key, path in images.items() if key not in depths]
+    for key, path in images.items():
+        if key in depths:
+            found.append(_pair(key, path, depths[key], root.resolve().name))
+        else:
+            missing.append(f'{path} has no depth map beside it')
 
 
 def _read_csv(path):

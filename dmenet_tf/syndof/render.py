@@ -17,10 +17,15 @@ No reduction is reordered (numba's fastmath is off), so a render has the same
 bits on every x86 machine, whatever its vector width.
 """
 
+import functools
+
 import numba
 import numpy as np
 from scipy import ndimage
 
+from dmenet_tf import optics
+
+KERNELS = ('gaussian', 'disc')
 KERNEL_SIGMAS = 3.0  # A Gaussian ends at radius int(3 sigma + 0.5).
 SHARP_SIGMA = 0.1  # px; below it a layer is not blurred
 _STRIP = 16  # columns
@@ -40,13 +45,36 @@ def gaussian_kernel(sigma):
     return (weights / weights.sum()).astype(np.float32)
 
 
-def blend_layers(image, layer, sigma):
-    """Blurs each layer by its Gaussian and blends them back to front.
+def disc_kernel(sigma):
+    """The normalised disc that blurs like a Gaussian of `sigma`.
+
+    Its radius is that of the RTF table (optics.disc_radius_from_sigma); a
+    weight is the part of its pixel that the disc covers.
+
+    Returns:
+        [2 r + 1, 2 r + 1], float64; [1, 1] below SHARP_SIGMA.
+    """
+    if sigma < SHARP_SIGMA:
+        return np.ones((1, 1))
+    radius = float(optics.disc_radius_from_sigma(np.float64(sigma)))
+    reach = int(np.ceil(radius - 0.5))
+    # Chords of the disc at eight heights a pixel, each cut at pixel borders.
+    y = (np.arange((2 * reach + 1) * 8) + 0.5) / 8 - reach - 0.5
+    half = np.sqrt(np.maximum(radius**2 - y**2, 0))[:, None]
+    left = np.arange(-reach, reach + 1) - 0.5
+    covered = np.minimum(left + 1, half) - np.maximum(left, -half)
+    covered = np.maximum(covered, 0).reshape(2 * reach + 1, 8, -1).mean(1)
+    return covered / covered.sum()
+
+
+def blend_layers(image, layer, sigma, kernel='gaussian'):
+    """Blurs each layer by its own kernel and blends them back to front.
 
     Args:
         image: [h, w, 3], float32, any range.
         layer: [h, w], int32 in [0, n), 0 = farthest.
         sigma: [n], px, >= 0.
+        kernel: One of KERNELS; a disc is the one of disc_kernel.
 
     Returns:
         [h, w, 3], float32.
@@ -55,19 +83,53 @@ def blend_layers(image, layer, sigma):
         ValueError: Shapes or values are not as above.
     """
     image, layer, sigma = check_layers(image, layer, sigma)
-    canvas = new_canvas(layer.shape)
-    blend_onto(canvas, image, layer, [gaussian_kernel(s) for s in sigma])
-    return flatten(canvas, layer.shape)
+    canvas = _new_canvas(layer.shape)
+    _blend_onto(canvas, image, layer, sigma, kernel, 0)
+    return _flatten(canvas, layer.shape)
 
 
-def blend_layers_reference(image, layer, sigma):
+def blend_filled(image, layer, sigma, front, kernel='gaussian'):
+    """blend_layers over a background without holes.
+
+    What stands at or before the focal plane hides part of the background,
+    and blurring the rest would let its gap show. Here each hidden pixel first
+    takes the colour and the layer of the nearest background pixel; the filled
+    background is blended alone, and the rest over it.
+
+    Args:
+        image, layer, sigma, kernel: As in blend_layers.
+        front: First layer that is not background.
+
+    Returns:
+        [h, w, 3], float32.
+
+    Raises:
+        ValueError: As blend_layers.
+    """
+    image, layer, sigma = check_layers(image, layer, sigma)
+    canvas = _new_canvas(layer.shape)
+    hidden = layer >= front
+    if hidden.any() and not hidden.all():
+        y, x = ndimage.distance_transform_edt(
+            hidden, return_distances=False, return_indices=True)
+        _blend_onto(canvas, image[y, x], layer[y, x], sigma, kernel, 0)
+        _blend_onto(canvas, image, layer, sigma, kernel, front)
+    else:
+        _blend_onto(canvas, image, layer, sigma, kernel, 0)
+    return _flatten(canvas, layer.shape)
+
+
+def blend_layers_reference(image, layer, sigma, kernel='gaussian'):
     """What blend_layers computes, by filtering the whole frame every time."""
     image, layer, sigma = check_layers(image, layer, sigma)
     out = np.zeros(layer.shape + (4,), np.float32)
     for i, s in enumerate(sigma):
         mask = (layer == i).astype(np.float32)[..., None]
         blurred = np.concatenate([image * mask, mask], axis=-1)
-        if s >= SHARP_SIGMA:
+        if kernel == 'disc':
+            blurred = ndimage.convolve(
+                blurred, disc_kernel(s)[..., None], mode='constant')
+        elif s >= SHARP_SIGMA:
             # truncate=3 makes SciPy's radius int(3 sigma + 0.5).
             blurred = ndimage.gaussian_filter(
                 blurred, (s, s, 0), mode='constant', truncate=KERNEL_SIGMAS)
@@ -81,10 +143,13 @@ def check_layers(image, layer, sigma):
     if image.ndim != 3 or image.shape != layer.shape + (3,):
         raise ValueError('image must be [h, w, 3] and layer [h, w]. Received: '
                          f'{image.shape} and {layer.shape}.')
-    if sigma.ndim != 1 or not np.all(sigma >= 0):
+    if layer.size == 0 or layer.dtype.kind not in 'iu':
+        raise ValueError('layer must be integers, one a pixel. Received: '
+                         f'{layer.dtype}, shape {layer.shape}.')
+    if sigma.ndim != 1 or not np.all((sigma >= 0) & (sigma < np.inf)):
         raise ValueError('sigma must be one number >= 0 a layer, [n]. '
                          f'Received: {sigma!r}.')
-    if layer.size and not 0 <= layer.min() <= layer.max() < len(sigma):
+    if not 0 <= layer.min() <= layer.max() < len(sigma):
         raise ValueError(
             f'layer must lie in [0, {len(sigma)}), the length of sigma. '
             f'Received: {layer.min()} to {layer.max()}.')
@@ -92,29 +157,44 @@ def check_layers(image, layer, sigma):
             np.ascontiguousarray(layer, np.int32), sigma.astype(np.float32))
 
 
-def new_canvas(shape):
+def _new_canvas(shape):
     """An empty canvas for images of shape (h, w): [h, strips, lanes]."""
     strips = -(-shape[1] // _STRIP)
     return np.zeros((shape[0], strips, _LANES), np.float32)
 
 
-def blend_onto(canvas, image, layer, kernels, first=0):
-    """Blends the layers from `first` on over what the canvas holds.
+def _blend_onto(canvas, image, layer, sigma, kernel, first):
+    """Blends the layers from `first` on over what the canvas holds."""
+    if kernel not in KERNELS:
+        raise ValueError(f'kernel must be one of {KERNELS}. Received: '
+                         f'{kernel!r}.')
+    order, start = _pixels_by_layer(layer, len(sigma))
+    start[:first + 1] = start[first]  # Layers before it become empty.
+    if kernel == 'gaussian':
+        kernels = [gaussian_kernel(s) for s in sigma]
+        offset = np.cumsum([0] + [len(k) for k in kernels])
+        _blend_separable(canvas, image, order, start,
+                         np.concatenate(kernels), offset)
+        return
+    edges = [_disc_edges(s) for s in sigma]
+    offset = np.cumsum([0] + [len(step) for _, step in edges])
+    _blend_discs(canvas, image, order, start,
+                 np.concatenate([place for place, _ in edges]),
+                 np.concatenate([step for _, step in edges]), offset)
 
-    Args:
-        canvas: From new_canvas; changed in place.
-        image, layer: As in blend_layers.
-        kernels: [n] odd 1-D float32 arrays, separable; those of empty layers
-            are not used.
-        first: The first layer to blend.
-    """
-    order, start = _pixels_by_layer(layer, len(kernels))
-    offset = np.cumsum([0] + [len(kernel) for kernel in kernels])
-    _blend_separable(canvas, image, order, start, first,
-                     np.concatenate(kernels), offset)
+
+@functools.lru_cache(maxsize=4096)
+def _disc_edges(sigma):
+    """Where the rows of a disc change: places [e, 2] (dy, dx), steps [e]."""
+    kernel = disc_kernel(sigma)
+    reach = len(kernel) // 2
+    steps = np.diff(np.pad(kernel, ((0, 0), (1, 1))), axis=1)
+    dy, dx = np.nonzero(np.abs(steps) > 1e-12)
+    places = np.stack([dy - reach, dx - reach], axis=-1).astype(np.int32)
+    return places, steps[dy, dx]
 
 
-def flatten(canvas, shape):
+def _flatten(canvas, shape):
     """Divides by the blended mask: canvas -> [h, w, 3]."""
     height, width = shape
     pixels = canvas.reshape(height, -1, 4)[:, :width]
@@ -138,12 +218,12 @@ def _pixels_by_layer(layer, count):
 
 
 @numba.njit(cache=True)
-def _blend_separable(canvas, image, order, start, first, weights, offset):
+def _blend_separable(canvas, image, order, start, weights, offset):
     """Blends layer after layer; see the head of this module."""
     height, strips, lanes = canvas.shape
     rows = np.zeros((height, strips * lanes), np.float32)
     touched = np.zeros((strips, height), np.bool_)
-    for i in range(first, len(start) - 1):
+    for i in range(len(start) - 1):
         pixels = order[start[i]:start[i + 1]]
         kernel = weights[offset[i]:offset[i + 1]]
         if len(pixels) == 0:
@@ -248,3 +328,79 @@ def _blend_strip(under, over):
         clear = np.float32(1.0) - over[j + 3]
         for c in range(4):
             under[j + c] = under[j + c] * clear + over[j + c]
+
+
+@numba.njit(cache=True)
+def _blend_discs(canvas, image, order, start, places, steps, offset):
+    """As _blend_separable, for kernels given by where their rows change.
+
+    A pixel adds a step at either end of each row of its disc; running sums
+    along the rows then give the blurred layer. In float64, where what is
+    left of a sum after the last step is no more than 1e-15.
+    """
+    height, strips, lanes = canvas.shape
+    rows = np.zeros((height, strips * lanes), np.float64)
+    touched = np.zeros((height, strips), np.bool_)
+    width = image.shape[1]
+    for i in range(len(start) - 1):
+        pixels = order[start[i]:start[i + 1]]
+        if len(pixels) == 0:
+            continue
+        place = places[offset[i]:offset[i + 1]]
+        step = steps[offset[i]:offset[i + 1]]
+        if len(step) == 2:  # the disc of one pixel
+            _put_sharp(canvas, image, pixels)
+            continue
+        _scatter_steps(rows, touched, image, pixels, place, step)
+        reach = -place[0, 0]
+        top = max(pixels[0] // width - reach, 0)
+        bottom = min(pixels[-1] // width + reach + 1, height)
+        for y in range(top, bottom):
+            _blend_row(canvas[y], rows[y], touched[y], width)
+
+
+@numba.njit(cache=True)
+def _scatter_steps(rows, touched, image, pixels, place, step):
+    """Adds the steps of each pixel's disc, and notes their strips."""
+    height, width = image.shape[:2]
+    for pixel in pixels:
+        y, x = pixel // width, pixel % width
+        r = np.float64(image[y, x, 0])
+        g = np.float64(image[y, x, 1])
+        b = np.float64(image[y, x, 2])
+        for e in range(len(step)):
+            row, column = y + place[e, 0], x + place[e, 1]
+            if row < 0 or row >= height or column >= width:
+                continue
+            # What begins left of the frame begins at its border.
+            column = max(column, 0)
+            at = rows[row, 4 * column:4 * column + 4]
+            at[0] += step[e] * r
+            at[1] += step[e] * g
+            at[2] += step[e] * b
+            at[3] += step[e]
+            touched[row, column // _STRIP] = True
+
+
+@numba.njit(cache=True)
+def _blend_row(canvas, row, touched, width):
+    """Sums the steps of a row, blends, clears; skips strips without mask."""
+    r = g = b = mask = 0.0
+    for strip in range(len(touched)):
+        if not touched[strip] and mask < 1e-9:
+            r = g = b = mask = 0.0
+            continue
+        touched[strip] = False
+        for j in range(min(_STRIP, width - strip * _STRIP)):
+            step = row[4 * (strip * _STRIP + j):4 * (strip * _STRIP + j) + 4]
+            r += step[0]
+            g += step[1]
+            b += step[2]
+            mask += step[3]
+            step[:] = 0.0
+            if mask > 1e-9:
+                under = canvas[strip, 4 * j:4 * j + 4]
+                under[0] = np.float32(under[0] * (1 - mask) + r)
+                under[1] = np.float32(under[1] * (1 - mask) + g)
+                under[2] = np.float32(under[2] * (1 - mask) + b)
+                under[3] = np.float32(under[3] * (1 - mask) + mask)

@@ -26,6 +26,8 @@ import re
 import imageio.v3 as iio
 import numpy as np
 
+from dmenet_tf import images
+
 UNITS = ('auto', 'm', 'cm', 'mm', 'px', 'relative')
 _METRES = {'m': 1.0, 'cm': 0.01, 'mm': 0.001}
 SKY_M = 1e6  # Sintel stores 1e11 where a ray meets nothing.
@@ -50,28 +52,16 @@ class Calibration:
 def read_image(path):
     """Reads an image as RGB, [h, w, 3], float32 in [0, 1].
 
-    Grey is repeated, alpha dropped, 16 bits are kept.
-
     Raises:
-        ValueError: Not an image.
+        ValueError, OSError: One line that names the file and the reason.
     """
     path = pathlib.Path(path)
-    try:
-        values = _read_png(path) if _is_deep_png(path) else iio.imread(path)
-    except (OSError, SyntaxError, ValueError) as error:
-        _reraise_missing(error)
-        raise ValueError(f'{path} is not a readable image: '
-                         f'{_one_line(error)}') from error
-    if values.dtype == bool:
-        values = values.astype(np.uint8) * np.uint8(255)
-    if values.dtype not in (np.uint8, np.uint16) or values.ndim not in (2, 3):
-        raise ValueError(f'{path}: an image must be 8- or 16-bit grey or RGB. '
-                         f'Received: {values.dtype}, shape {values.shape}.')
-    if values.ndim == 3 and values.shape[-1] >= 3:
-        rgb = values[..., :3]
-    else:
-        rgb = np.repeat(values.reshape(*values.shape[:2], -1)[..., :1], 3, -1)
-    return rgb.astype(np.float32) / np.iinfo(values.dtype).max
+    if not _is_deep_png(path):
+        return images.read_image(path).astype(np.float32) / 255
+    values = _read_png(path).astype(np.float32) / 65535
+    if values.shape[-1] == 2:  # grey and alpha
+        values = values[..., [0, 0, 0]]
+    return values[..., :3]
 
 
 def read_depth(path, unit='auto', scale=None):
@@ -313,6 +303,8 @@ def _read_picture(path):
 def _is_deep_png(path):
     """Whether a PNG has 16 bits in several channels: byte 24 of its header is
     the depth, byte 25 the colour type (2: RGB, 4: grey and alpha, 6: RGBA)."""
+    if path.suffix.lower() != '.png' or not path.is_file():
+        return False
     with path.open('rb') as file:
         head = file.read(26)
     return (head[:8] == b'\x89PNG\r\n\x1a\n' and len(head) == 26

@@ -1,0 +1,60 @@
+"""What a camera does around the blur: linear light, noise, JPEG.
+
+None of it is in the paper, whose images are blurred as stored; each brings
+renders nearer to photographs. Blur happens in light, before the sRGB curve;
+noise and compression come after, and no lens blurs them.
+"""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+
+def develop_rng(seed, index):
+    """The stream that image `index` draws kernel, noise and quality from."""
+    return np.random.default_rng([seed, index, 2])
+
+
+def linear_from_srgb(image):
+    """Stored values -> light, both in [0, 1] [IEC 61966-2-1]."""
+    image = np.asarray(image, np.float32)
+    return np.where(image <= 0.04045, image / 12.92,
+                    ((image + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def srgb_from_linear(light):
+    """Light -> stored values; the inverse."""
+    light = np.clip(np.asarray(light, np.float32), 0, 1)
+    return np.where(light <= 0.0031308, light * 12.92,
+                    1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def add_noise(image, deviation, rng):
+    """Adds sensor noise: half of its variance constant, half as the signal.
+
+    Args:
+        image: [h, w, 3] in [0, 1], light or stored values.
+        deviation: Of the noise where image = 1, in codes of 255.
+        rng: np.random.Generator.
+
+    Returns:
+        [h, w, 3], float32, not clipped.
+    """
+    spread = deviation / 255 * np.sqrt(0.5 + 0.5 * np.clip(image, 0, 1))
+    noise = rng.standard_normal(image.shape, np.float32)
+    return (image + spread * noise).astype(np.float32)
+
+
+def to_bytes(image):
+    """[0, 1] -> uint8, to the nearest code."""
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def through_jpeg(picture, quality):
+    """What a JPEG file of this quality keeps of a uint8 RGB picture."""
+    with io.BytesIO() as file:
+        Image.fromarray(picture).save(file, 'JPEG', quality=int(quality))
+        file.seek(0)
+        with Image.open(file) as image:
+            return np.asarray(image.convert('RGB'))
