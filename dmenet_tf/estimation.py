@@ -1,35 +1,59 @@
-"""estimate(): one photograph as an array in, its defocus map out."""
+"""estimate(): one photograph of any size as an array in, its map out.
+
+Large photographs go through the network in tiles. Each tile is cut with as
+much of its surroundings as the network can see, at multiples of the network's
+stride, so that the tiled map is the untiled one.
+"""
 
 import functools
 
 import numpy as np
+from skimage import transform
 
-from dmenet_tf import weights
+from dmenet_tf import inference, networks, weights
+
+# What one pass may take; activations are what it takes it for.
+MEMORY_BUDGET = 4 * 2**30  # bytes
+# Full-resolution float32 feature maps alive at once, in units of B's width
+# (measured as peak memory over pixels and width).
+_LIVE_FEATURES = 8
+AUTO = 'auto'
 
 
 @functools.cache
 def _default_model():
-    return weights.load_model()
+    return inference.fold(weights.load_model())
 
 
-def estimate(image, model=None):
+def estimate(image, model=None, max_side=None, tile=AUTO):
     """Estimates how blurred each pixel of a photograph is.
 
     Args:
         image: RGB [h, w, 3] or grey [h, w], uint8 or float, in [0, 255], any
             size.
         model: What dmenet_tf.load_model returns; None for the bundled one.
+        max_side: Larger images are shrunk to this longest side, px, and the
+            map enlarged again, its sigma with it: faster, and the network
+            then sees blur beyond its largest sigma; fine detail is lost.
+        tile: 'auto': in tiles where one pass would take too much memory; 0:
+            in one pass; otherwise the side of the tiles, px.
 
     Returns:
         sigma [h, w], px, float32: the standard deviation of the Gaussian
         that blurred the pixel, in pixels of this image.
 
     Raises:
-        ValueError: The array is not such an image.
+        ValueError: The array is not such an image, or an argument is out of
+            range.
     """
     image = check_image(image)
-    model = model or _default_model()
-    return model.predict(image[None], verbose=0)[0, ..., 0]
+    model = _default_model() if model is None else model
+    if max_side is not None and max(image.shape) > max_side:
+        return _estimate_shrunk(image, model, max_side, tile)
+    side = _tile_side(image, model, tile)
+    if side is None:
+        return model.predict_on_batch(image[None])[0, ..., 0]
+    return _estimate_tiled(image, model, side)
 
 
 def check_image(image):
@@ -58,3 +82,58 @@ def check_image(image):
                          'images of another range first. Received values '
                          f'from {low} to {high}.')
     return image
+
+
+def _estimate_shrunk(image, model, max_side, tile):
+    """sigma is in px of the image it was seen in: enlarging multiplies it."""
+    if max_side < 1:
+        raise ValueError(f'max_side must be at least 1 px. Received: '
+                         f'max_side={max_side}.')
+    height, width = image.shape[:2]
+    scale = max_side / max(height, width)
+    size = max(round(height * scale), 1), max(round(width * scale), 1)
+    small = transform.resize(image, size, order=1, anti_aliasing=True,
+                             preserve_range=True).astype(np.float32)
+    sigma = estimate(np.clip(small, 0, 255), model, tile=tile)
+    sigma = transform.resize(sigma, (height, width), order=1)
+    return (sigma / scale).astype(np.float32)
+
+
+def _tile_side(image, model, tile):
+    """Side of the tiles, a multiple of the stride; None for one pass."""
+    if tile != AUTO and (not isinstance(tile, int) or tile < 0):
+        raise ValueError("tile must be 'auto', 0 (one pass) or a side in px. "
+                         f'Received: tile={tile!r}.')
+    side = tile
+    if tile == AUTO:
+        b = model.get_layer('B')
+        bytes_per_pixel = 4 * networks.architecture(b)['width'] * _LIVE_FEATURES
+        pixels = MEMORY_BUDGET / bytes_per_pixel
+        if image.shape[0] * image.shape[1] <= pixels:
+            return None
+        side = max(pixels**0.5 - 2 * _halo(model), 256)
+    side = -(-int(side) // networks.STRIDE) * networks.STRIDE
+    return side if 0 < side < max(image.shape[:2]) else None
+
+
+def _halo(model):
+    """What a tile needs around it: the receptive field, in whole strides."""
+    reach = max(inference.receptive_field(model.get_layer('B')))
+    return -(-reach // networks.STRIDE) * networks.STRIDE
+
+
+def _estimate_tiled(image, model, side):
+    height, width = image.shape[:2]
+    # Padded as the model would pad the whole, so that no tile is padded.
+    image = inference.pad_to_multiple(image)
+    halo = _halo(model)
+    sigma = np.empty(image.shape[:2], np.float32)
+    for y in range(0, image.shape[0], side):
+        for x in range(0, image.shape[1], side):
+            top, left = max(y - halo, 0), max(x - halo, 0)
+            seen = image[top:y + side + halo, left:x + side + halo]
+            part = model.predict_on_batch(seen[None])[0, ..., 0]
+            target = sigma[y:y + side, x:x + side]
+            target[:] = part[y - top:, x - left:][:target.shape[0],
+                                                  :target.shape[1]]
+    return sigma[:height, :width]

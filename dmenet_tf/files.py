@@ -74,6 +74,6 @@ def progress(iterable=None, total=None, unit='it', desc=None, initial=0):
         return tqdm(iterable, desc=desc, total=total, unit=unit,
                     initial=initial, smoothing=0.05, dynamic_ncols=True)
     return tqdm(iterable, desc=desc, total=total, unit=unit, initial=initial,
-                file=_LogLines(), mininterval=30, maxinterval=60,
+                file=_LogLines(), mininterval=30, maxinterval=60, delay=5,
                 bar_format='{desc}: {n_fmt}/{total_fmt} {rate_fmt}, '
                            '{remaining} left {postfix}')

@@ -1,4 +1,4 @@
-"""Any photograph in, RGB out; maps out as arrays and pictures."""
+"""Any photograph in, RGB out."""
 
 import io
 import pathlib
@@ -79,64 +79,3 @@ def _to_srgb(picture):
         except (ImageCms.PyCMSError, OSError):
             pass  # A broken or misfitting profile: the plain values are used.
     return picture.convert('RGB')
-
-
-def find_images(path):
-    """Files that a path stands for: itself, or a folder's pictures, sorted."""
-    path = pathlib.Path(path)
-    if not path.is_dir():
-        return [path]
-    return sorted(file for file in path.iterdir()
-                  if file.suffix.lower() in SUFFIXES and file.is_file())
-
-
-def color_sigma(sigma, max_sigma):
-    """Colours a map: 0 dark violet, max_sigma and above yellow.
-
-    Args:
-        sigma: [h, w] px.
-        max_sigma: px, > 0.
-
-    Returns:
-        uint8 [h, w, 3], perceptually uniform ('viridis').
-    """
-    import matplotlib
-    colors = matplotlib.colormaps['viridis'](np.arange(256) / 255.0)[:, :3]
-    table = np.round(colors * 255).astype(np.uint8)
-    codes = np.clip(sigma / max_sigma * 255 + 0.5, 0, 255).astype(np.uint8)
-    return table[codes]
-
-
-def with_color_bar(picture, max_sigma):
-    """Adds a bar with ticks in px at the right of a picture of color_sigma.
-
-    Args:
-        picture: uint8 [h, w, 3]; its pixels stay as they are.
-        max_sigma: px at the bar's upper end.
-
-    Returns:
-        uint8 [max(h, 200), w + bar, 3]; below a lower picture it is white.
-    """
-    height = max(len(picture), 200)
-    bar = _color_bar(height, max_sigma)
-    white = np.full((height - len(picture), picture.shape[1], 3), 255,
-                    np.uint8)
-    return np.hstack([np.vstack([picture, white]), bar])
-
-
-def _color_bar(height, max_sigma):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
-    scale = max(height / 600, 0.75)  # Text grows with the picture.
-    width = round(85 * scale)
-    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.add_axes([0.15, 0.04, 0.2, 0.92])
-    bar = figure.colorbar(
-        ScalarMappable(Normalize(0, max_sigma), 'viridis'), cax=axes)
-    bar.set_label('sigma (px)', size=10 * scale)
-    bar.ax.tick_params(labelsize=9 * scale)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3]

@@ -6,6 +6,7 @@ model, so `model.predict`, SavedModel and TF Serving all see the same thing.
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers
 
@@ -19,6 +20,15 @@ def _mirrored_range(size, target):
     """
     position = tf.range(target) % (2 * size)
     return tf.minimum(position, 2 * size - 1 - position)
+
+
+def pad_to_multiple(image):
+    """PadToMultiple for one NumPy image [h, w, ...]."""
+    for axis in (0, 1):
+        image = np.pad(image, [(0, -image.shape[axis] % networks.STRIDE
+                                if a == axis else 0)
+                               for a in range(image.ndim)], 'symmetric')
+    return image
 
 
 @keras.utils.register_keras_serializable('dmenet_tf')
@@ -77,3 +87,75 @@ def build_estimator(b, convention):
     sigma = DefocusToSigma(convention, dtype='float32', name='sigma')(
         [defocus, image])
     return keras.Model(image, sigma, name='dmenet')
+
+
+def fold(estimator):
+    """The same public model with batch normalisation put into convolutions.
+
+    kernel' = kernel / s, bias' = (bias - mean) / s + beta with
+    s = sqrt(variance + epsilon), per output channel: equal up to rounding,
+    and faster. It has its own weights: fold again after training on.
+
+    Args:
+        estimator: What build_estimator or weights.load_model returns.
+
+    Returns:
+        Model of the same signature.
+    """
+    source = estimator.get_layer('B')
+    built = networks.architecture(source)
+    folded = networks.build_blur_estimator(
+        built['width'], built['refine_blocks'], side_heads=False, folded=True)
+    for layer in folded.layers:
+        if isinstance(layer, layers.Conv2D):
+            kernel, bias = source.get_layer(layer.name).get_weights()
+            norm = layer.name.replace('_c', '_b', 1)
+            if norm != layer.name and norm in {x.name for x in source.layers}:
+                kernel, bias = _folded(kernel, bias, source.get_layer(norm))
+            layer.set_weights([kernel, bias])
+    return build_estimator(folded, estimator.get_layer('sigma').convention)
+
+
+def _folded(kernel, bias, norm):
+    beta, mean, variance = norm.get_weights()
+    scale = 1.0 / np.sqrt(variance.astype(np.float64) + norm.epsilon)
+    return kernel * scale, (bias - mean) * scale + beta
+
+
+def receptive_field(model):
+    """How far a functional model looks around an output pixel, in input px.
+
+    Follows the intervals [a p - left, a p + right] of the input that an
+    output position p depends on through every layer.
+
+    Args:
+        model: Functional Keras model of convolutions, 2x2 pooling, x2
+            nearest upsampling and layers that act pixel by pixel, with one
+            input, such as B.
+
+    Returns:
+        (left, right): px, for the output 'defocus' (or the only output).
+    """
+    field = {id(model.inputs[0]): (1.0, 0.0, 0.0)}
+    # Keras 3 lists slicing as an operation, not as a layer.
+    for layer in getattr(model, 'operations', model.layers):
+        if isinstance(layer, layers.InputLayer):
+            continue
+        inputs = layer.input
+        inputs = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        seen = [field[id(tensor)] for tensor in inputs]
+        a = seen[0][0]
+        left, right = max(s[1] for s in seen), max(s[2] for s in seen)
+        if isinstance(layer, layers.Conv2D):
+            reach = a * (layer.kernel_size[0] - 1) / 2
+            left, right = left + reach, right + reach
+        elif isinstance(layer, layers.MaxPooling2D):
+            a, right = 2 * a, right + a
+        elif isinstance(layer, layers.UpSampling2D):
+            a, left = a / 2, left + a / 2
+        field[id(layer.output)] = (a, left, right)
+    outputs = model.output
+    if isinstance(outputs, dict):
+        outputs = outputs['defocus']
+    _, left, right = field[id(outputs)]
+    return int(np.ceil(left)), int(np.ceil(right))

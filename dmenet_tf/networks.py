@@ -84,10 +84,12 @@ def _lrelu(x, name):
     return layers.LeakyReLU(0.2, name=name)(x)
 
 
-def _conv_bn_lrelu(x, filters, kernel_size, level, index):
+def _conv_bn_lrelu(x, filters, kernel_size, level, index, folded=False):
     """conv -> BN -> LeakyReLU(0.2), named '<level>_c<index>' and so on."""
     x = _conv(x, filters, kernel_size, f'{level}_c{index}')
-    return _lrelu(_batch_norm(x, f'{level}_b{index}'), f'{level}_a{index}')
+    if not folded:
+        x = _batch_norm(x, f'{level}_b{index}')
+    return _lrelu(x, f'{level}_a{index}')
 
 
 def _vgg19_input(image):
@@ -128,15 +130,16 @@ def _upsample(x, skip, level):
     return layers.Concatenate(name=f'u{level}_skip')([x, skip])
 
 
-def _refine(x, width, block):
+def _refine(x, width, block, folded):
     """One refinement block: a 1x1 path plus two 3x3 convolutions, added."""
-    shortcut = _conv_bn_lrelu(x, width, 1, 'u0', f'_res{block}')
+    shortcut = _conv_bn_lrelu(x, width, 1, 'u0', f'_res{block}', folded)
     for i in (1, 2):
-        x = _conv_bn_lrelu(x, width, 3, 'u0', f'{block}_{i}')
+        x = _conv_bn_lrelu(x, width, 3, 'u0', f'{block}_{i}', folded)
     return layers.Add(name=f'u0_sum{block}')([shortcut, x])
 
 
-def build_blur_estimator(width=64, refine_blocks=7, side_heads=True):
+def build_blur_estimator(width=64, refine_blocks=7, side_heads=True,
+                         folded=False):
     """Builds B: photograph -> defocus map [Lee 2019, Section 4.2].
 
     A U-net whose encoder is VGG19's, with nearest-neighbour upsampling, then
@@ -148,6 +151,8 @@ def build_blur_estimator(width=64, refine_blocks=7, side_heads=True):
             paper.
         side_heads: Whether to add the five auxiliary maps of Eq. 6. Only
             training needs them; weights load by name with or without.
+        folded: Leave batch normalisation out, for inference.fold, which puts
+            it into the convolutions. Without side heads only.
 
     Returns:
         Model, RGB [b, h, w, 3] in [0, 1] with h, w multiples of 16 -> dict of
@@ -163,15 +168,16 @@ def build_blur_estimator(width=64, refine_blocks=7, side_heads=True):
     for level in (3, 2, 1):
         x = _upsample(x, skips[level], level)
         for i in (1, 2, 3):
-            x = _conv_bn_lrelu(x, width * 2**(level - 1), 3, f'u{level}', i)
+            x = _conv_bn_lrelu(x, width * 2**(level - 1), 3, f'u{level}', i,
+                               folded)
         levels[level] = x
     x = _upsample(x, skips[0], 0)
-    x = levels[0] = _conv_bn_lrelu(x, width, 3, 'u0', '_init')
+    x = levels[0] = _conv_bn_lrelu(x, width, 3, 'u0', '_init', folded)
 
     for block in range(refine_blocks):
-        x = _refine(x, width, block)
-    x = _conv_bn_lrelu(x, width, 3, 'uf', 1)
-    x = _conv_bn_lrelu(x, max(width // 2, 1), 3, 'uf', 2)
+        x = _refine(x, width, block, folded)
+    x = _conv_bn_lrelu(x, width, 3, 'uf', 1, folded)
+    x = _conv_bn_lrelu(x, max(width // 2, 1), 3, 'uf', 2, folded)
     x = _conv(x, 1, 3, 'uf_c3')
     defocus = layers.Activation('sigmoid', dtype='float32', name='defocus')(x)
     outputs = {'defocus': defocus, 'features': levels[0]}
@@ -179,6 +185,14 @@ def build_blur_estimator(width=64, refine_blocks=7, side_heads=True):
         outputs['side'] = [_side_head(x, width, level)
                            for level, x in levels.items()]
     return keras.Model(image, outputs, name='B')
+
+
+def architecture(b):
+    """The arguments that build_blur_estimator made this B from."""
+    names = {layer.name for layer in b.layers}
+    return {'width': int(b.get_layer('conv1_1').kernel.shape[-1]),
+            'refine_blocks': sum(name.startswith('u0_sum') for name in names),
+            'side_heads': 'side4' in names}
 
 
 def build_discriminator(channels=64, width=64):

@@ -87,16 +87,12 @@ def architecture(nets):
     Returns:
         Dict of JSON values.
     """
-    named = variables(nets.B)
-    built = {'width': int(named['conv1_1/kernel'].shape[-1]),
-             'refine_blocks': sum(bool(re.match(r'u0_c_res\d+/kernel', name))
-                                  for name in named),
-             'side_heads': 'u4_aux_c1/kernel' in named}
+    built = networks.architecture(nets.B)
     if nets.D is not None:
-        kernel = variables(nets.D)['h0_c1/kernel']
+        kernel = nets.D.get_layer('h0_c1').kernel
         built['discriminator_width'] = int(kernel.shape[-1])
     if nets.S is not None:
-        kernel = variables(nets.S)['l1_c1/kernel']
+        kernel = nets.S.get_layer('l1_c1').kernel
         built['sharpness_width'] = int(kernel.shape[-1])
     return built
 

@@ -1,0 +1,177 @@
+"""What becomes of a sigma map: arrays, pictures and one line of figures."""
+
+import dataclasses
+
+import numpy as np
+import tifffile
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from skimage import measure
+
+from dmenet_tf import files, optics
+
+# Suffix of each format's file, after the photograph's stem.
+FORMATS = {'npy': '.npy', 'png16': '_sigma16.png', 'tiff': '_sigma.tiff',
+           'color': '_sigma.png', 'overlay': '_overlay.png',
+           'normalized': '_normalized.png', 'binary': '_binary.png'}
+# A pixel counts as sharp below this: no circle of confusion above 2 px.
+SHARP_SIGMA = 0.5  # px
+_PNG16_CODES_PER_PX = 1000
+
+
+def write(sigma, kind, path, photograph=None, max_sigma=None):
+    """Writes one map in one format, whole or not at all.
+
+    Args:
+        sigma: [h, w], float32, px.
+        kind: One of FORMATS:
+            npy         float32 array, px
+            png16       16-bit grey, sigma = code / 1000 px (also in its text)
+            tiff        float32, px, described in its tag
+            color       viridis with a bar in px
+            overlay     the colours over the photograph
+            normalized  8-bit grey, the paper's d = sigma / 7 px
+            binary      255 = blurred: above 0.3 max + 0.7 min [Section 5.3]
+        path: Of the file.
+        photograph: uint8 [h, w, 3], for `overlay` only.
+        max_sigma: px at the bright end of the colours; None: the map's own
+            largest, at least 1 px.
+    """
+    if max_sigma is None:
+        max_sigma = max(float(sigma.max()), 1.0)
+    with files.atomic_path(path) as temporary:
+        if kind == 'npy':
+            with temporary.open('wb') as file:
+                np.save(file, sigma)
+        elif kind == 'tiff':
+            tifffile.imwrite(temporary, sigma, description='sigma, px',
+                             metadata={'unit': 'px'}, compression='zlib',
+                             predictor=True)
+        elif kind == 'png16':
+            _write_png16(sigma, temporary)
+        else:
+            picture = _picture(sigma, kind, photograph, max_sigma)
+            Image.fromarray(picture).save(temporary, compress_level=3)
+
+
+def _write_png16(sigma, path):
+    codes = np.clip(np.round(sigma * _PNG16_CODES_PER_PX), 0, 65535)
+    info = PngInfo()
+    info.add_text('sigma', f'sigma in px = code / {_PNG16_CODES_PER_PX}')
+    Image.fromarray(codes.astype(np.uint16)).save(path, pnginfo=info)
+
+
+def _picture(sigma, kind, photograph, max_sigma):
+    if kind == 'normalized':
+        defocus = optics.defocus_from_sigma(sigma, 'sigma7')
+        return np.round(np.clip(defocus, 0, 1) * 255).astype(np.uint8)
+    if kind == 'binary':
+        return np.where(is_blurred(sigma), 255, 0).astype(np.uint8)
+    picture = color_sigma(sigma, max_sigma)
+    if kind == 'overlay':
+        # Grey below, so that every colour is the map's.
+        grey = photograph.mean(-1, keepdims=True)
+        picture = np.round(0.5 * grey + 0.5 * picture).astype(np.uint8)
+    return with_color_bar(picture, max_sigma)
+
+
+def is_blurred(sigma):
+    """sigma > 0.3 max + 0.7 min, per map [Lee 2019, Section 5.3]."""
+    return sigma > 0.3 * sigma.max() + 0.7 * sigma.min()
+
+
+def color_sigma(sigma, max_sigma):
+    """Colours a map: 0 dark violet, max_sigma and above yellow.
+
+    Args:
+        sigma: [h, w] px.
+        max_sigma: px, > 0.
+
+    Returns:
+        uint8 [h, w, 3], perceptually uniform ('viridis').
+    """
+    import matplotlib
+    colors = matplotlib.colormaps['viridis'](np.arange(256) / 255.0)[:, :3]
+    table = np.round(colors * 255).astype(np.uint8)
+    codes = np.clip(sigma / max_sigma * 255 + 0.5, 0, 255).astype(np.uint8)
+    return table[codes]
+
+
+def with_color_bar(picture, max_sigma):
+    """Adds a bar with ticks in px at the right of a picture of color_sigma.
+
+    Args:
+        picture: uint8 [h, w, 3]; its pixels stay as they are.
+        max_sigma: px at the bar's upper end.
+
+    Returns:
+        uint8 [max(h, 200), w + bar, 3]; below a lower picture it is white.
+    """
+    height = max(len(picture), 200)
+    bar = _color_bar(height, max_sigma)
+    white = np.full((height - len(picture), picture.shape[1], 3), 255,
+                    np.uint8)
+    return np.hstack([np.vstack([picture, white]), bar])
+
+
+def _color_bar(height, max_sigma):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.figure import Figure
+    scale = max(height / 600, 0.75)  # Text grows with the picture.
+    width = round(85 * scale)
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_axes([0.15, 0.04, 0.2, 0.92])
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(0, max_sigma), 'viridis'), cax=axes)
+    bar.set_label('sigma (px)', size=10 * scale)
+    bar.ax.tick_params(labelsize=9 * scale)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+@dataclasses.dataclass(frozen=True)
+class Summary:
+    """One photograph in figures; the fields are the columns of --summary."""
+
+    photograph: str
+    width_px: int
+    height_px: int
+    mean_sigma_px: float
+    median_sigma_px: float
+    p95_sigma_px: float
+    sharp_share: float
+    sharpest_left: int
+    sharpest_top: int
+    sharpest_width: int
+    sharpest_height: int
+    sharpness: float
+
+
+def summarise(sigma, photograph):
+    """Puts a map into a few figures.
+
+    Args:
+        sigma: [h, w] px.
+        photograph: Its name, for the row.
+
+    Returns:
+        Summary. `sharp_share` is the share of pixels with sigma below
+        SHARP_SIGMA; `sharpest_*` the box around the largest connected region
+        that is not `is_blurred`; `sharpness` = 1 / (1 + s) in (0, 1], s being
+        the 10th percentile of sigma in px: a portrait before a soft
+        background is a sharp photograph, a shaken or misfocused one is not.
+    """
+    # An even map has no threshold: then everything is the sharpest region.
+    regions = measure.label(~is_blurred(sigma), connectivity=1)
+    largest = np.bincount(regions.ravel())[1:].argmax() + 1
+    rows, columns = np.nonzero(regions == largest)
+    p10, median, p95 = np.percentile(sigma, [10, 50, 95])
+    rounded = [round(float(x), 4) for x in (
+        sigma.mean(), median, p95, (sigma < SHARP_SIGMA).mean())]
+    return Summary(
+        photograph, sigma.shape[1], sigma.shape[0], *rounded,
+        int(columns.min()), int(rows.min()), int(np.ptp(columns)) + 1,
+        int(np.ptp(rows)) + 1, round(float(1 / (1 + p10)), 4))
