@@ -79,3 +79,12 @@ def _to_srgb(picture):
         except (ImageCms.PyCMSError, OSError):
             pass  # A broken or misfitting profile: the plain values are used.
     return picture.convert('RGB')
+
+
+def find_images(path, recursive=False):
+    """Files that a path stands for: itself, or a folder's pictures, sorted."""
+    path = pathlib.Path(path)
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.glob('**/*' if recursive else '*')
+                  if file.suffix.lower() in SUFFIXES and file.is_file())

@@ -111,9 +111,8 @@ def _photographs(argument, recursive, listed):
         return [(pathlib.Path(p), pathlib.Path(pathlib.Path(p).name))
                 for p in listed]
     if path.is_dir():
-        found = sorted(path.rglob('*') if recursive else path.iterdir())
-        found = [(p, p.relative_to(path)) for p in found if p.is_file()
-                 and p.suffix.lower() in images.SUFFIXES]
+        found = [(p, p.relative_to(path))
+                 for p in images.find_images(path, recursive)]
         return found or f'{path}: a folder without pictures.'
     if path.suffix.lower() == '.txt' and path.is_file():
         return _photographs('-', recursive, _lines(path.open()))
