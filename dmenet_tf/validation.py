@@ -8,7 +8,7 @@ so that nothing is padded; the protocols of the paper's tables are elsewhere
 import numpy as np
 import tensorflow as tf
 
-from dmenet_tf import images, losses, networks, optics
+from dmenet_tf import losses, maps, networks, optics
 
 _TAU = 0.3  # [Lee 2019, Section 5.3]
 
@@ -101,7 +101,8 @@ class Validator:
         """
         image = cut_to_stride(image)
         defocus = self.outputs(image)['defocus'].numpy()[0, ..., 0]
-        maps = [defocus]
+        shown = [defocus]
         if label is not None:
-            maps.append(label_of(name, cut_to_stride(label), self._convention))
-        return np.hstack([image, *(images.color_sigma(m, 1.0) for m in maps)])
+            shown.append(label_of(name, cut_to_stride(label),
+                                  self._convention))
+        return np.hstack([image, *(maps.color_sigma(m, 1.0) for m in shown)])
