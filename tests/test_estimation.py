@@ -1,0 +1,127 @@
+"""Tiles, halos, folding: every way to a map gives the same map."""
+
+import keras
+import numpy as np
+import pytest
+
+from dmenet_tf import estimation, inference, networks
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope='module')
+def model():
+    """A network whose BN statistics are not the trivial 0 and 1."""
+    keras.utils.set_random_seed(3)
+    b = networks.build_blur_estimator(4, 1, side_heads=False)
+    first = b.get_layer('conv1_1')  # Its input is in 0..255: bring it near 1.
+    first.set_weights([0.01 * first.get_weights()[0], np.full(4, 0.1)])
+    for layer in b.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            beta, mean, variance = layer.get_weights()
+            layer.set_weights([beta + 0.1, mean - 0.2,
+                               variance * RNG.uniform(0.5, 2, beta.shape)])
+    return inference.build_estimator(b, 'sigma7')
+
+
+@pytest.fixture(scope='module')
+def folded(model):
+    return inference.fold(model)
+
+
+def noise(*shape):
+    return RNG.integers(0, 256, (*shape, 3), np.uint8)
+
+
+def test_folding_keeps_the_map_and_drops_the_norms(model, folded):
+    image = noise(1, 70, 50)
+    expected = model.predict(image, verbose=0)
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(folded.predict(image, verbose=0), expected,
+                               atol=1e-4)
+    assert not [layer for layer in folded.get_layer('B').layers
+                if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def test_the_receptive_field_is_what_the_layers_add_up_to():
+    # 3x3 convolutions per level: 2, 2, 4, 4, 4 in the encoder at 1 .. 16 px;
+    # 3, 3, 3 in the decoder at 8 .. 2, 1 + 2 blocks + 3 at 1. Pooling and
+    # upsampling each look 1 + 2 + 4 + 8 px to one side.
+    encoder = 2 * 1 + 2 * 2 + 4 * 4 + 4 * 8 + 4 * 16
+    decoder = 3 * (8 + 4 + 2) + 1
+    for blocks in (1, 7):
+        b = networks.build_blur_estimator(4, blocks)
+        assert inference.receptive_field(b) == (
+            (encoder + decoder + 2 * blocks + 3 + 15,) * 2)
+
+
+def test_the_receptive_field_is_reached_and_not_left():
+    """Changing a pixel moves the map as far as computed, and no farther."""
+    b = networks.build_blur_estimator(4, 0, side_heads=False, folded=True)
+    for layer in b.layers:  # Positive weights: no influence cancels or dies.
+        if isinstance(layer, keras.layers.Conv2D):
+            kernel, bias = layer.get_weights()
+            layer.set_weights([np.full_like(kernel, 1 / kernel[..., 0].size),
+                               bias])
+    left, right = inference.receptive_field(b)
+    # On zeros, so that no influence is too small to be seen beside them.
+    logits = keras.Model(b.get_layer('preprocess').output,
+                         b.get_layer('uf_c3').output)
+    places = range(400, 416)  # Everywhere in a window of four poolings.
+    images = np.zeros((16, 16, 800, 3), np.float32)
+    for image, changed in zip(images, places, strict=True):
+        image[:, changed] = 1.0
+    moved = [np.nonzero(row)[0]
+             for row in logits.predict(images, verbose=0)[:, 8, :, 0]]
+    reached = [(row.max() - place, place - row.min())
+               for row, place in zip(moved, places, strict=True)]
+    assert tuple(np.max(reached, 0)) == (left, right)
+
+
+@pytest.mark.parametrize('size, tile', [((300, 500), 64), ((37, 411), 100),
+                                        ((400, 20), 16)])
+def test_the_tiled_map_is_the_untiled_one(folded, size, tile):
+    image = noise(*size)
+    np.testing.assert_allclose(
+        estimation.estimate(image, folded, tile=tile),
+        estimation.estimate(image, folded, tile=0), atol=1e-4)
+
+
+def test_large_images_are_tiled_by_themselves(folded, monkeypatch):
+    image = noise(250, 600)
+    whole = estimation.estimate(image, folded)
+    seen = []
+    run = folded.predict_on_batch
+    monkeypatch.setattr(folded, 'predict_on_batch',
+                        lambda x: seen.append(x.shape) or run(x))
+    monkeypatch.setattr(estimation, 'MEMORY_BUDGET', 2**22)
+    np.testing.assert_allclose(estimation.estimate(image, folded), whole,
+                               atol=1e-4)
+    assert len(seen) == 3  # Tiles of 256 px, their least side.
+
+
+def test_a_halo_too_small_would_be_noticed(folded, monkeypatch):
+    image = noise(300, 500)
+    whole = estimation.estimate(image, folded, tile=0)
+    monkeypatch.setattr(estimation, '_halo', lambda _: 16)
+    tiled = estimation.estimate(image, folded, tile=64)
+    assert np.abs(tiled - whole).max() > 2e-4
+
+
+def test_max_side_scales_sigma_with_the_image(folded):
+    image = noise(40, 60)
+    small = estimation.estimate(image, folded)
+    large = np.repeat(np.repeat(image, 4, 0), 4, 1)
+    sigma = estimation.estimate(large, folded, max_side=60)
+    assert sigma.shape == (160, 240) and sigma.dtype == np.float32
+    np.testing.assert_allclose(sigma.mean(), 4 * small.mean(), rtol=0.02)
+    np.testing.assert_array_equal(
+        estimation.estimate(image, folded, max_side=60), small)
+
+
+@pytest.mark.parametrize('arguments, reason', [
+    ({'tile': -1}, 'tile must be'), ({'tile': 1.5}, 'tile must be'),
+    ({'max_side': 0}, 'max_side must be')])
+def test_arguments_out_of_range(folded, arguments, reason):
+    with pytest.raises(ValueError, match=reason):
+        estimation.estimate(noise(8, 8), folded, **arguments)
