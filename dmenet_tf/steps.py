@@ -22,6 +22,7 @@ batch statistics and losses; gradients and logged losses are means over the
 replicas.
 """
 
+import functools
 from typing import NamedTuple
 
 import keras
@@ -278,11 +279,16 @@ def make_train_step(trainer, weights, strategy=None, jit_compile=False):
         L_B, L_aux, L_C, L_S, L_adv, L_D, L_g, L_d and gradient norms.
     """
     strategy = strategy or tf.distribute.get_strategy()
-    replica_step = tf.function(
-        lambda batch: _replica_step(trainer, batch, weights),
-        jit_compile=jit_compile or None)
 
-    @tf.function
+    def replica_step(batch):
+        return _replica_step(trainer, batch, weights)
+
+    if jit_compile:
+        replica_step = tf.function(replica_step, jit_compile=True)
+
+    # Without AutoGraph: no branch here depends on a tensor, and it doubles
+    # the time of tracing.
+    @functools.partial(tf.function, autograph=False)
     def train_step(batch):
         terms = strategy.run(replica_step, args=(batch,))
         # Every replica holds the mean already; local values are the same.

@@ -216,7 +216,7 @@ def main(argv):
         config = resolve(config_from_flags())
         from dmenet_tf import training  # Seconds that --help need not wait.
         sys.exit(training.train_and_evaluate(config))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         sys.exit(f'error: {error}')
 
 

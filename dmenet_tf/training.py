@@ -18,6 +18,7 @@ started again ends with the same weights as one that was not.
 import contextlib
 import dataclasses
 import json
+import math
 import pathlib
 import signal
 import time
@@ -25,12 +26,14 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from dmenet_tf import (
     datasets,
     events,
     files,
     networks,
+    records,
     steps,
     validation,
     weights,
@@ -346,6 +349,14 @@ def stop_signal():
             signal.signal(s, handler)
 
 
+@tf.function
+def _any_replica(strategy, flag):
+    def replica():
+        return tf.distribute.get_replica_context().all_reduce(
+            tf.distribute.ReduceOp.SUM, tf.cast(flag, tf.int32))
+    return strategy.experimental_local_results(strategy.run(replica))[0] > 0
+
+
 class Clock:
     """Wall time, and the part of it that the step waited for data."""
 
@@ -394,6 +405,10 @@ class Run:
                                        self.workdir, config.keep_checkpoints,
                                        self.chief)
         self.held_out = {name: self._store(s) for name, s in held_out.items()}
+        self.validate_every = (config.validate_every
+                               or math.ceil(self.steps_per_epoch))
+        self.events = (events.EventFile(self.workdir / 'events')
+                       if self.chief else None)
         self.validator = validation.Validator(
             self.published.B, self.held_out, config.lambda_aux, config.preset,
             convention(config))
@@ -434,11 +449,73 @@ class Run:
                 variable.assign(value)
         return self.published
 
-    def metadata(self, **more):
+    def agree(self, stop):
+        """Whether any worker was told to stop: all have to do it together."""
+        if self.config.distribute != 'multi_worker':
+            return stop
+        return bool(_any_replica(self.strategy, tf.constant(stop)))
+
+    def log(self, step, bar, clock, pending):
+        """Checks the losses; writes them, and shows how fast it goes.
+
+        Raises:
+            FloatingPointError: A loss is not finite.
+        """
+        terms = pending.flush(lambda: self.checkpoints.latest)
+        rates = clock.read(self.config.batch, len(self.stores))
+        rates['learning_rate'] = float(self.trainer.rate(None))
+        bar.set_postfix(
+            L_g=f'{terms["L_g"]:.4f}', wait=f'{rates["data_wait_share"]:.0%}',
+            images_s=f'{rates["images_per_s"]:.1f}', refresh=False)
+        if self.chief:
+            self.events.scalars(terms | rates, step)
+
+    def validate(self, step):
+        """Writes held-out metrics and pictures; keeps the best weights."""
+        nets = self.publish()
+        if not self.chief:
+            return
+        metrics = self.validator.evaluate()
+        self.events.scalars({f'held_out/{k}': v for k, v in metrics.items()},
+                            step)
+        for tag, picture in self.panels():
+            self.events.picture(tag, picture, step)
+        self.events.flush()
+        if metrics:
+            logging.info('Step %d, held out: %s.', step, ', '.join(
+                f'{k} {v:.4f}' for k, v in metrics.items()))
+            if step:
+                records.keep_best(self.workdir, nets, self.metadata(),
+                                  metrics, self.config.best_by)
+
+    def panels(self, count=2):
+        """(tag, picture) of the first pictures of each set, held out or not.
+        """
+        for name, store in (self.stores | self.held_out).items():
+            for i in range(min(count, len(store.pictures))):
+                yield (f'{name}/{i}',
+                       self.validator.panel(name, *store.readable(i)))
+
+    def metadata(self):
         """What a weights file tells about how it was trained."""
         return {'convention': convention(self.config),
                 'trained': {'steps': int(self.trainer.step),
-                            'flags': dataclasses.asdict(self.config), **more}}
+                            'flags': dataclasses.asdict(self.config),
+                            'pictures': {name: len(pictures) for name, pictures
+                                         in self.pictures.items()}}}
+
+    def finish(self, hours):
+        """Writes the last weights and the model card."""
+        path = self.workdir / 'weights.npz'
+        metadata = self.metadata()
+        metadata['trained']['hours'] = round(hours, 3)
+        metadata['trained']['commit'] = records.commit()
+        best = records.read_best(self.workdir)
+        weights.save(path, self.publish(), metadata)
+        records.write_model_card(self.workdir, metadata, best)
+        written = [path, self.workdir / 'model_card.md']
+        written += [self.workdir / 'best.npz'] if best else []
+        print(f'Wrote {", ".join(map(str, written))}.')
 
 
 def train_and_evaluate(config):
@@ -451,8 +528,8 @@ def train_and_evaluate(config):
         0, or STOPPED after SIGTERM or SIGINT, with a checkpoint saved.
 
     Raises:
-        ValueError, OSError: One line: input, flags or disk.
-        FloatingPointError: A loss is not finite.
+        ValueError, OSError, FloatingPointError: One line: flags, pictures,
+            disk, another worker, or a loss that is not finite.
     """
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
@@ -460,25 +537,47 @@ def train_and_evaluate(config):
     keras.mixed_precision.set_global_policy(config.precision)
     run = Run(config)
     save_or_check_flags(config, run.workdir)
-    run.checkpoints.restore()
-    stopped = _loop(run)
+    if run.checkpoints.restore():
+        logging.info('Going on from %s.', run.checkpoints.latest)
+    began = time.perf_counter()
+    try:
+        stopped = train_loop(run)
+    except tf.errors.OpError as error:
+        raise _plain_error(run, error) from error
     if stopped:
+        logging.info('Stopped at step %d; run again with the same flags to '
+                     'go on.', int(run.trainer.step))
         return STOPPED
-    weights.save(run.workdir / 'weights.npz', run.publish(), run.metadata())
-    print(f'Wrote {run.workdir}/weights.npz.')
+    if run.chief:
+        run.finish((time.perf_counter() - began) / 3600)
     return 0
 
 
-def _loop(run):
+def _plain_error(run, error):
+    """What lies behind an error of the TensorFlow runtime, in one line."""
+    for store in (*run.stores.values(), *run.held_out.values()):
+        if store.error is not None:
+            return store.error
+    line = (error.message or repr(error)).splitlines()[0]
+    if run.strategy.extended._in_multi_worker_mode():
+        return OSError(
+            f'Step {int(run.trainer.step) + 1} failed, perhaps because '
+            f'another worker was lost ({line}). Start all workers again with '
+            f'the same flags: they go on from {run.checkpoints.latest}.')
+    return error
+
+
+def train_loop(run):
     """Steps until the end or a signal; returns whether it was stopped."""
     config = run.config
     first = int(run.trainer.step)
     batches = make_input(run.strategy, run.stores, config, first)
     warm_up, full = run.make_steps()
-    log = events.EventFile(run.workdir / 'events')
     clock, pending = Clock(), Losses()
     bar = files.progress(total=run.total, initial=first, unit='step')
     with stop_signal() as received:
+        if first == 0:
+            run.validate(0)
         for step in range(first + 1, run.total + 1):
             with clock.waiting():
                 batch = next(batches)
@@ -487,14 +586,16 @@ def _loop(run):
             if run.average is not None:
                 run.average.update(run.trainer.step)
             bar.update()
-            last = step == run.total or received
-            if step % config.log_every == 0 or last:
-                terms = pending.flush(lambda: run.checkpoints.latest)
-                rates = clock.read(config.batch, len(run.stores))
-                log.scalars(terms | rates, step)
-                bar.set_postfix(L_g=terms['L_g'], refresh=False)
-            if step % config.checkpoint_every == 0 or last:
+            stop = run.agree(bool(received))
+            last = step == run.total or stop
+            save = last or step % config.checkpoint_every == 0
+            if save or step % config.log_every == 0:
+                run.log(step, bar, clock, pending)
+            if save:
                 run.checkpoints.save()
-            if received:
+            if step % run.validate_every == 0 or step == run.total:
+                run.validate(step)
+                clock.start()
+            if stop:
                 return True
     return False
