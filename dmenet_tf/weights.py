@@ -403,6 +403,24 @@ def bundled_models():
     return sorted(file.stem for file in _BUNDLED.glob('*.npz'))
 
 
+def _find(source):
+    """The file of a bundled model's name, or the path itself."""
+    path = pathlib.Path(source)
+    if path.suffix or path.exists():
+        return path
+    path = _BUNDLED / f'{source}.npz'
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{source!r} is neither a weights file nor a bundled model. '
+            f'Bundled: {", ".join(bundled_models()) or "none yet"}. '
+            'python -m dmenet_tf.train makes weights files.')
+    return path
+
+
+def _is_authors(arrays):
+    return any(name.startswith('main_net/') for name in arrays)
+
+
 def load_model(source='small'):
     """The public model: RGB photograph in [0, 255] -> sigma in px.
 
@@ -417,17 +435,29 @@ def load_model(source='small'):
     Raises:
         FileNotFoundError, ValueError: One line: what is missing or differs.
     """
-    path = pathlib.Path(source)
-    if not path.suffix and not path.exists():
-        path = _BUNDLED / f'{source}.npz'
-        if not path.is_file():
-            raise FileNotFoundError(
-                f'{source!r} is neither a weights file nor a bundled model. '
-                f'Bundled: {", ".join(bundled_models()) or "none yet"}. '
-                'python -m dmenet_tf.train makes weights files.')
+    path = _find(source)
     arrays = _read_npz(path)
-    if any(name.startswith('main_net/') for name in arrays):
+    if _is_authors(arrays):
         return inference.build_estimator(_from_authors(arrays, path).B,
                                          'legacy15')
     nets, metadata = _from_arrays(arrays, path, inference_only=True)
     return inference.build_estimator(nets.B, metadata['convention'])
+
+
+def describe(source='small'):
+    """What is known of a model: the metadata of its file.
+
+    Args:
+        source: As of load_model.
+
+    Returns:
+        Dict of JSON values: convention, architecture, training, licence.
+    """
+    path = _find(source)
+    arrays = _read_npz(path)
+    if _is_authors(arrays):
+        return {'convention': 'legacy15',
+                'architecture': {'width': 64, 'refine_blocks': 7,
+                                 'side_heads': True},
+                'training': "the authors' released checkpoint"}
+    return _metadata(arrays, path)
