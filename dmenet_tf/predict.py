@@ -230,7 +230,7 @@ class SummaryFile:
         self.part.unlink(missing_ok=True)
 
 
-def _missing(jobs, kinds, summary):
+def unmapped(jobs, kinds, summary=None):
     """The jobs that lack a map or their row."""
     return [job for job in jobs
             if not all(job.path(kind).exists() for kind in kinds)
@@ -266,7 +266,7 @@ def _run(arguments):
     for line in failed:
         files.complain(line)
     summary = SummaryFile(_SUMMARY.value) if _SUMMARY.value else None
-    todo = jobs if _OVERWRITE.value else _missing(jobs, _FORMAT.value, summary)
+    todo = jobs if _OVERWRITE.value else unmapped(jobs, _FORMAT.value, summary)
     done = []
     if todo:
         done, bad = _map(todo, summary)

@@ -14,8 +14,6 @@ def model():
     """A network whose BN statistics are not the trivial 0 and 1."""
     keras.utils.set_random_seed(3)
     b = networks.build_blur_estimator(4, 1, side_heads=False)
-    first = b.get_layer('conv1_1')  # Its input is in 0..255: bring it near 1.
-    first.set_weights([0.01 * first.get_weights()[0], np.full(4, 0.1)])
     for layer in b.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             beta, mean, variance = layer.get_weights()

@@ -66,11 +66,65 @@ def test_cmyk_jpeg_shows_its_colours(tmp_path):
     assert r > 240 and g < 15 and b < 15
 
 
-def test_exif_orientation_is_applied(tmp_path):
+# How a viewer turns what is stored, by EXIF's tag 0x0112.
+UPRIGHT = {1: RGB, 2: RGB[:, ::-1], 3: RGB[::-1, ::-1], 4: RGB[::-1],
+           5: RGB.swapaxes(0, 1), 6: np.rot90(RGB, -1),
+           7: RGB.swapaxes(0, 1)[::-1, ::-1], 8: np.rot90(RGB, 1)}
+
+
+@pytest.mark.parametrize('orientation, upright', UPRIGHT.items())
+def test_exif_orientation_is_applied(tmp_path, orientation, upright):
     exif = Image.Exif()
-    exif[0x0112] = 6  # To be turned by a quarter clockwise.
+    exif[0x0112] = orientation
     path = saved(tmp_path, Image.fromarray(RGB), 'a.png', exif=exif)
-    np.testing.assert_array_equal(images.read_image(path), np.rot90(RGB, -1))
+    np.testing.assert_array_equal(images.read_image(path), upright)
+
+
+def test_of_an_animation_the_first_frame_is_taken(tmp_path):
+    frames = [Image.new('RGB', (6, 5), color) for color in ('red', 'blue')]
+    path = saved(tmp_path, frames[0], 'a.gif', save_all=True,
+                 append_images=frames[1:])
+    np.testing.assert_array_equal(images.read_image(path)[2, 3], [255, 0, 0])
+
+
+def test_progressive_jpeg(tmp_path):
+    plain = saved(tmp_path, Image.fromarray(RGB), 'a.jpg', quality=90)
+    progressive = saved(tmp_path, Image.fromarray(RGB), 'b.jpg', quality=90,
+                        progressive=True)
+    np.testing.assert_array_equal(images.read_image(plain),
+                                  images.read_image(progressive))
+
+
+def test_an_icc_profile_is_converted_to_srgb(tmp_path):
+    """A profile with swapped primaries: its red is the green of sRGB."""
+    from PIL import ImageCms
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+    swapped = srgb.replace(b'rXYZ', b'@XYZ').replace(b'gXYZ', b'rXYZ').replace(
+        b'@XYZ', b'gXYZ')
+    path = saved(tmp_path, Image.new('RGB', (4, 4), (200, 0, 0)), 'a.png',
+                 icc_profile=swapped)
+    r, g, b = images.read_image(path)[0, 0].astype(int)
+    assert g > 190 and r < 10 and b < 10
+
+
+def test_heic(tmp_path):
+    heif = pytest.importorskip('pillow_heif')
+    heif.register_heif_opener()
+    smooth = np.linspace(0, 255, 64 * 64, dtype=np.uint8).reshape(64, 64)
+    path = saved(tmp_path, Image.fromarray(np.dstack([smooth] * 3)), 'a.heic')
+    error = images.read_image(path).astype(int)[..., 0] - smooth
+    assert np.abs(error).max() < 16
+
+
+def test_a_decompression_bomb_is_refused_and_can_be_allowed(tmp_path,
+                                                            monkeypatch):
+    path = saved(tmp_path, Image.new('1', (20_000, 20_000)), 'a.png')
+    with pytest.raises(ValueError, match=r'a.png: .*400000000 pixels') as bomb:
+        images.read_image(path)
+    assert '\n' not in str(bomb.value)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', None)  # --allow_huge
+    with Image.open(path) as picture:
+        assert picture.size == (20_000, 20_000)
 
 
 @pytest.mark.parametrize('size', [(1, 1), (5, 3000)])
@@ -122,18 +176,3 @@ def test_an_unreadable_file_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, 'open', denied)
     with pytest.raises(PermissionError, match='bad file.png: not readable'):
         images.read_image(path)
-
-
-def test_colours_run_from_dark_to_bright_and_stay():
-    colors = images.color_sigma(np.array([[0.0, 1.0, 2.0, 9.0]]), 2.0)
-    brightness = colors.astype(int).sum(-1)[0]
-    assert brightness[0] < brightness[1] < brightness[2] == brightness[3]
-
-
-@pytest.mark.parametrize('size', [(1, 1), (5, 300), (240, 30)])
-def test_color_bar_leaves_the_picture_alone(size):
-    picture = RNG.integers(0, 256, (*size, 3), np.uint8)
-    barred = images.with_color_bar(picture, 7.0)
-    np.testing.assert_array_equal(barred[:size[0], :size[1]], picture)
-    assert barred.shape[1] > size[1] + 50
-    assert len(np.unique(barred[:, size[1]:].reshape(-1, 3), axis=0)) > 100

@@ -1,8 +1,11 @@
 """estimate() and the predict CLI: from files to maps."""
 
+import csv
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -84,10 +87,10 @@ def test_what_is_no_image_is_refused(model, image, reason):
         estimation.estimate(image, model)
 
 
-def run(*arguments):
+def run(*arguments, **options):
     return subprocess.run([sys.executable, '-m', 'dmenet_tf.predict',
                            *map(str, arguments)], capture_output=True,
-                          text=True, check=False)
+                          text=True, check=False, **options)
 
 
 def test_bad_files_cost_a_line_and_the_others_are_mapped(tmp_path, model,
@@ -105,7 +108,7 @@ def test_bad_files_cost_a_line_and_the_others_are_mapped(tmp_path, model,
         'größe 1.npy', 'größe 1_sigma.png']
     np.testing.assert_allclose(
         np.load(out / 'größe 1.npy'),
-        estimation.estimate(images.read_image(photo), model), atol=1e-5)
+        estimation.estimate(images.read_image(photo), model), atol=1e-4)
     for line in ('text.png: not a picture', 'missing.png: no such file',
                  'hollow: a folder without pictures'):
         assert done.stderr.count(line) == 1
@@ -116,6 +119,7 @@ def test_bad_files_cost_a_line_and_the_others_are_mapped(tmp_path, model,
 
 @pytest.mark.parametrize('arguments, reason', [
     (['--model=none.npz', 'a.png'], 'none.npz: no such weights file'),
+    (['--format=npy,jpg', 'a.png'], 'must be of npy'),
     ([], 'Name at least one photograph')])
 def test_bad_calls_are_one_line_and_status_1(arguments, reason):
     done = run(*arguments)
@@ -123,16 +127,142 @@ def test_bad_calls_are_one_line_and_status_1(arguments, reason):
     assert 'Traceback' not in done.stderr
 
 
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'')
+
+
+def test_folders_trees_and_lists_become_jobs(tmp_path):
+    touch(tmp_path, 'a/1.jpg', 'a/deep/1.png', 'a/notes.txt', 'b.tiff')
+    out = pathlib.Path('out')
+
+    def targets(*arguments, **options):
+        jobs, failed = predict.find_jobs(arguments, out, **options)
+        assert not failed
+        return [str(job.path('npy')) for job in jobs]
+    assert targets(tmp_path / 'a') == ['out/1.npy']
+    assert targets(tmp_path / 'a', recursive=True) == ['out/1.npy',
+                                                       'out/deep/1.npy']
+    listed = tmp_path / 'list.txt'
+    listed.write_text(f'{tmp_path}/b.tiff\n\n{tmp_path}/a/1.jpg\n')
+    assert targets(listed) == ['out/b.npy', 'out/1.npy']
+    assert targets('-', listed=['x/y.jpg']) == ['out/y.npy']
+
+
 def test_maps_never_overwrite_each_other():
-    a, b, c = map(pathlib.Path, ('x/a.jpg', 'y/a.png', 'x/b.jpg'))
-    stems, refused = predict.output_stems([a, b, c, a])
-    assert stems == {a: 'a', c: 'b'}
-    assert list(refused) == [b] and 'overwrite those of x/a.jpg' in refused[b]
+    out = pathlib.Path('out')
+    jobs, failed = predict.find_jobs(
+        ['x/a.jpg', 'y/a.png', 'x/b.jpg', 'x/a.jpg'], out)
+    assert [str(job.target) for job in jobs] == ['out/a', 'out/b']
+    assert len(failed) == 1
+    assert failed[0].startswith('y/a.png: its maps would overwrite those of '
+                                'x/a.jpg')
 
 
-def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
+@pytest.fixture
+def photographs(tmp_path):
+    folder = tmp_path / 'photographs'
+    folder.mkdir()
+    for i in range(4):
+        Image.fromarray(noise(30 + i, 40)).save(folder / f'{i}.png')
+    (folder / '2.png').write_text('no picture')
+    return folder
+
+
+def mapped(photographs, out, model, summary=None, **options):
+    jobs, _ = predict.find_jobs([photographs], out)
+    summary = predict.SummaryFile(summary) if summary else None
+    todo = predict.unmapped(jobs, ['npy', 'color'], summary)
+    results = list(predict.map_photographs(
+        todo, model, ['npy', 'color'],
+        on_summary=summary and summary.add, **options))
+    if summary:
+        summary.finish(jobs)
+    return results
+
+
+def contents(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_results_come_in_order_with_the_failures_between(photographs, tmp_path,
+                                                         model):
+    results = mapped(photographs, tmp_path / 'out', model)
+    assert [job.photograph.name for job, _ in results] == [
+        '0.png', '1.png', '2.png', '3.png']
+    lines = [line for _, line in results]
+    assert 'not a picture' in lines[2]
+    assert lines[:2] + lines[3:] == [None] * 3
+
+
+def test_what_is_there_is_not_done_again(photographs, tmp_path, model):
+    out, table = tmp_path / 'out', tmp_path / 'table.csv'
+    mapped(photographs, out, model, table)
+    before, rows = contents(out), table.read_text()
+    (out / '1_sigma.png').unlink()
+    again = mapped(photographs, out, model, table)
+    # The one that lacks a picture, and the one that has never had any.
+    assert [job.photograph.name for job, _ in again] == ['1.png', '2.png']
+    assert contents(out) == before and table.read_text() == rows
+
+
+def test_an_interrupted_summary_loses_no_row(photographs, tmp_path, model):
+    whole = tmp_path / 'whole.csv'
+    mapped(photographs, tmp_path / 'out', model, whole)
+    jobs, _ = predict.find_jobs([photographs], tmp_path / 'out2')
+    part = predict.SummaryFile(tmp_path / 'part.csv')
+    results = predict.map_photographs(jobs, model, ['npy', 'color'],
+                                      on_summary=part.add)
+    next(results)
+    results.close()
+    assert not part.path.exists() and part.part.exists()
+    mapped(photographs, tmp_path / 'out2', model, part.path)
+    assert part.path.read_text() == whole.read_text()
+    assert not part.part.exists()
+    with whole.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [pathlib.Path(row['photograph']).name for row in rows] == [
+        '0.png', '1.png', '3.png']
+    sigma = np.load(tmp_path / 'out' / '3.npy')
+    assert float(rows[2]['mean_sigma_px']) == pytest.approx(sigma.mean(),
+                                                            abs=1e-4)
+
+
+def test_a_full_disk_stops_the_run_and_leaves_nothing(photographs, tmp_path,
+                                                      model, monkeypatch):
     monkeypatch.setattr(np, 'save', lambda *_: (_ for _ in ()).throw(
         OSError(28, 'No space left on device')))
     with pytest.raises(OSError, match='No space'):
-        predict.write_maps(np.ones((4, 4)), tmp_path, 'a')
-    assert not list(tmp_path.iterdir())
+        mapped(photographs, tmp_path / 'out', model)
+    assert not list((tmp_path / 'out').iterdir())
+
+
+@pytest.mark.slow
+def test_killed_half_way_and_restarted_the_bytes_are_the_same(
+        tmp_path, model_file):
+    folder = tmp_path / 'photographs'
+    folder.mkdir()
+    for i in range(30):
+        Image.fromarray(noise(300, 400)).save(folder / f'{i:02}.png')
+    arguments = [folder, f'--model={model_file}',
+                 f'--summary={tmp_path}/table.csv',
+                 f'--output_dir={tmp_path}/out']
+    command = [sys.executable, '-m', 'dmenet_tf.predict',
+               *map(str, arguments)]
+    killed = subprocess.Popen(command)
+    while len(list((tmp_path / 'out').glob('*.npy'))) < 8:
+        time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert not (tmp_path / 'table.csv').exists()
+    assert run(*arguments).returncode == 0
+    halves = contents(tmp_path / 'out')
+    halves = {k: v for k, v in halves.items() if not k.startswith('.tmp-')}
+    table = (tmp_path / 'table.csv').read_text()
+    arguments[-1] = f'--output_dir={tmp_path}/whole'
+    arguments[-2] = f'--summary={tmp_path}/whole.csv'
+    assert run(*arguments).returncode == 0
+    assert contents(tmp_path / 'whole') == halves
+    assert (tmp_path / 'whole.csv').read_text() == table

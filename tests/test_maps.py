@@ -1,0 +1,100 @@
+"""Files and figures made of a map."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from dmenet_tf import maps
+
+RNG = np.random.default_rng(0)
+SIGMA = RNG.uniform(0, 5, (9, 12)).astype(np.float32)
+PHOTO = RNG.integers(0, 256, (9, 12, 3), np.uint8)
+
+
+def written(tmp_path, kind, **options):
+    path = tmp_path / f'a{maps.FORMATS[kind]}'
+    maps.write(SIGMA, kind, path, PHOTO, **options)
+    return path
+
+
+def test_npy_and_tiff_hold_the_map_itself(tmp_path):
+    np.testing.assert_array_equal(np.load(written(tmp_path, 'npy')), SIGMA)
+    path = written(tmp_path, 'tiff')
+    np.testing.assert_array_equal(tifffile.imread(path), SIGMA)
+    with tifffile.TiffFile(path) as file:
+        assert 'sigma, px' in file.pages[0].description
+
+
+def test_png16_says_its_scale_and_keeps_a_thousandth(tmp_path):
+    with Image.open(written(tmp_path, 'png16')) as picture:
+        assert picture.text['sigma'] == 'sigma in px = code / 1000'
+        codes = np.asarray(picture).astype(float)
+    np.testing.assert_allclose(codes / 1000, SIGMA, atol=0.0005001)
+
+
+def test_normalized_is_the_papers_map(tmp_path):
+    grey = np.asarray(Image.open(written(tmp_path, 'normalized')))
+    np.testing.assert_array_equal(grey, np.round(SIGMA / 7 * 255))
+
+
+def test_binary_is_blurred_above_the_papers_threshold(tmp_path):
+    mask = np.asarray(Image.open(written(tmp_path, 'binary')))
+    tau = 0.3 * SIGMA.max() + 0.7 * SIGMA.min()
+    np.testing.assert_array_equal(mask, 255 * (tau < SIGMA))
+
+
+@pytest.mark.parametrize('kind', ['color', 'overlay'])
+def test_pictures_have_the_map_at_its_size_and_a_bar(tmp_path, kind):
+    picture = np.asarray(Image.open(written(tmp_path, kind, max_sigma=5.0)))
+    expected = maps.color_sigma(SIGMA, 5.0)
+    if kind == 'overlay':
+        grey = PHOTO.mean(-1, keepdims=True)
+        expected = np.round((expected + grey) / 2)
+    np.testing.assert_array_equal(picture[:9, :12], expected)
+    assert picture.shape[1] > 60
+
+
+def test_colours_run_from_dark_to_bright_and_stay():
+    colors = maps.color_sigma(np.array([[0.0, 1.0, 2.0, 9.0]]), 2.0)
+    brightness = colors.astype(int).sum(-1)[0]
+    assert brightness[0] < brightness[1] < brightness[2] == brightness[3]
+
+
+@pytest.mark.parametrize('size', [(1, 1), (5, 300), (240, 30)])
+def test_color_bar_leaves_the_picture_alone(size):
+    picture = RNG.integers(0, 256, (*size, 3), np.uint8)
+    barred = maps.with_color_bar(picture, 7.0)
+    np.testing.assert_array_equal(barred[:size[0], :size[1]], picture)
+    assert barred.shape[1] > size[1] + 50
+    assert len(np.unique(barred[:, size[1]:].reshape(-1, 3), axis=0)) > 100
+
+
+def test_summary_by_hand():
+    sigma = np.full((10, 20), 4.0, np.float32)
+    sigma[2:5, 3:9] = 0.25  # 18 of 200 pixels,
+    sigma[8, 15] = 0.0  # and one alone.
+    got = maps.summarise(sigma, 'a.jpg')
+    assert (got.width_px, got.height_px) == (20, 10)
+    assert got.mean_sigma_px == pytest.approx((181 * 4 + 18 * .25) / 200)
+    assert (got.median_sigma_px, got.p95_sigma_px) == (4.0, 4.0)
+    assert got.sharp_share == pytest.approx(19 / 200, abs=1e-4)
+    assert (got.sharpest_left, got.sharpest_top, got.sharpest_width,
+            got.sharpest_height) == (3, 2, 6, 3)
+    assert got.sharpness == pytest.approx(1 / (1 + 4.0))  # Below a tenth.
+
+
+def test_an_even_map_is_summarised_too():
+    got = maps.summarise(np.zeros((3, 4), np.float32), 'a.jpg')
+    assert got.sharp_share == 1 and got.sharpness == 1
+    assert (got.sharpest_width, got.sharpest_height) == (4, 3)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / 'a.npy'
+    path.write_text('old')
+    monkeypatch.setattr(np, 'save', lambda *_: (_ for _ in ()).throw(
+        OSError(28, 'No space left on device')))
+    with pytest.raises(OSError, match='No space'):
+        maps.write(SIGMA, 'npy', path)
+    assert [p.read_text() for p in tmp_path.iterdir()] == ['old']
