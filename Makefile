@@ -16,7 +16,7 @@ $(REFERENCE)/installed: requirements.txt setup.py
 $(LATEST)/installed: requirements.txt setup.py
 	$(PYTHON) -m venv $(LATEST)
 	grep -v '^tensorflow' requirements.txt > $(LATEST)/requirements.txt
-	$(LATEST)/bin/pip install -q 'tensorflow==2.21.*' ruff \
+	$(LATEST)/bin/pip install -q 'tensorflow==2.21.*' pytest-xdist \
 	    -r $(LATEST)/requirements.txt
 	$(LATEST)/bin/pip install -q --no-deps -e .
 	touch $@
@@ -27,10 +27,10 @@ demo: $(REFERENCE)/installed
 
 test: $(REFERENCE)/installed
 	$(REFERENCE)/bin/ruff check .
-	$(REFERENCE)/bin/python -m pytest -q --durations=10
+	$(REFERENCE)/bin/python -m pytest -q -n 2 --dist loadfile --durations=10
 
 test-latest: $(LATEST)/installed
-	$(LATEST)/bin/python -m pytest -q --durations=10
+	$(LATEST)/bin/python -m pytest -q -n 2 --dist loadfile --durations=10
 
 # What takes minutes: run before a release.
 test-slow: $(REFERENCE)/installed

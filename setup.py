@@ -19,7 +19,12 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['dmenet_tf', 'dmenet_tf.*']),
     package_data={'dmenet_tf': ['tables/*.csv']},
-    extras_require={'test': ['ruff']},
+    extras_require={
+        'test': ['ruff', 'pytest-xdist'],
+        'heic': ['pillow-heif'],
+        'onnx': ['tf2onnx', 'onnxruntime'],
+        'serving': ['tensorflow-serving-api'],
+    },
     install_requires=[line for line in (HERE / 'requirements.txt').open()
                       if not line.startswith('#')],
 )

@@ -1,0 +1,265 @@
+"""Writes a model for use without this library: TF Serving, ONNX, TFLite.
+
+    python -m dmenet_tf.export --model=small --output_dir=export/dmenet
+    tensorflow_model_server --model_name=dmenet \
+        --model_base_path=$PWD/export/dmenet
+
+The SavedModel in export/dmenet/1 has three signatures, all of which give
+`sigma` [b, h, w, 1], float32, px:
+
+    serving_default  image  uint8 [b, h, w, 3] RGB
+    float            image  float32 [b, h, w, 3] RGB in [0, 255]
+    bytes            image  string [b], JPEG or PNG files of one size; an EXIF
+                            orientation is not applied, so the map lies as the
+                            file's pixels do
+
+Any height and width; scaling, padding and cropping happen inside. Its assets
+hold model_card.json: convention, architecture and how it was trained.
+"""
+
+import json
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+
+from dmenet_tf import files, inference, weights
+
+_MODEL = flags.DEFINE_string(
+    'model', 'small', 'A bundled model, a weights file (.npz) made by '
+    "dmenet_tf.train, or the authors' checkpoint DMENet_BDCS.npz.")
+_OUTPUT_DIR = flags.DEFINE_string(
+    'output_dir', None, "TF Serving's model_base_path; the SavedModel goes "
+    'into its folder --version.')
+_VERSION = flags.DEFINE_integer('version', 1, 'Folder of this model.',
+                                lower_bound=1)
+_ONNX = flags.DEFINE_string(
+    'onnx', None, 'Also write this .onnx file (pip install tf2onnx).')
+_TFLITE = flags.DEFINE_string(
+    'tflite', None, 'Also write this .tflite file, for images of --size.')
+_SIZE = flags.DEFINE_list(
+    'size', ['480', '640'], 'Height and width of the images of --tflite.')
+
+_WARM_UP_SIZES = ((480, 640), (64, 64))
+
+
+class Servable(tf.Module):
+    """The public model, folded, under the three signatures."""
+
+    def __init__(self, model, card_path):
+        super().__init__()
+        self.model = inference.fold(model)
+        self.card = tf.saved_model.Asset(str(card_path))
+
+    @tf.function(input_signature=[
+        tf.TensorSpec([None, None, None, 3], tf.float32, 'image')])
+    def from_float(self, image):
+        return {'sigma': self.model(image, training=False)}
+
+    @tf.function(input_signature=[
+        tf.TensorSpec([None, None, None, 3], tf.uint8, 'image')])
+    def from_uint8(self, image):
+        return self.from_float(tf.cast(image, tf.float32))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, 'image')])
+    def from_bytes(self, image):
+        size = tf.shape(_decode(image[0]))
+        decoded = tf.map_fn(
+            lambda encoded: _decode(encoded, size), image,
+            fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8))
+        return self.from_uint8(decoded)
+
+    def signatures(self):
+        return {'serving_default': self.from_uint8, 'float': self.from_float,
+                'bytes': self.from_bytes}
+
+
+def _decode(encoded, size=None):
+    """A JPEG or PNG file -> uint8 [h, w, 3]; checks its size if given."""
+    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    if size is not None:
+        tf.debugging.assert_equal(
+            tf.shape(image), size,
+            'The pictures of a request must be of one size.')
+    return image
+
+
+def model_card(source):
+    """What is known of a model, as JSON values."""
+    return {**weights.describe(source),
+            'input': 'RGB in [0, 255], any height and width',
+            'output': 'sigma: standard deviation of the Gaussian blur at each '
+                      'pixel, in px of the input'}
+
+
+def export_saved_model(source, output_dir, version=1):
+    """Writes the SavedModel of a model into <output_dir>/<version>.
+
+    The folder appears when it is complete.
+
+    Args:
+        source: As of weights.load_model.
+        output_dir: TF Serving's model_base_path.
+        version: Its folder; must not exist.
+
+    Returns:
+        The folder, pathlib.Path.
+
+    Raises:
+        FileExistsError: That version is there already.
+        FileNotFoundError, ValueError: See weights.load_model.
+    """
+    output_dir = pathlib.Path(output_dir)
+    target = output_dir / str(version)
+    if target.exists():
+        raise FileExistsError(f'{target} exists; TF Serving picks the highest '
+                              'version, so choose another --version.')
+    model = weights.load_model(source)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    # TF Serving looks at numbered folders alone, so it never sees this one.
+    with tempfile.TemporaryDirectory(prefix='.tmp-', dir=output_dir) as folder:
+        folder = pathlib.Path(folder)
+        card = folder / 'model_card.json'
+        card.write_text(json.dumps(model_card(source), indent=2) + '\n')
+        servable = Servable(model, card)
+        tf.saved_model.save(servable, str(folder / 'model'),
+                            signatures=servable.signatures())
+        _write_warm_up(folder / 'model', target)
+        shutil.move(folder / 'model', target)
+    return target
+
+
+def _write_warm_up(folder, target):
+    """Requests that TF Serving runs before it says that it is ready."""
+    try:
+        from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+    except ImportError:
+        files.complain('no warm-up requests written: pip install '
+                       'tensorflow-serving-api.')
+        return
+    path = folder / 'assets.extra' / 'tf_serving_warmup_requests'
+    path.parent.mkdir()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for size in _WARM_UP_SIZES:
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = target.parent.name
+            request.model_spec.signature_name = 'serving_default'
+            request.inputs['image'].CopyFrom(
+                tf.make_tensor_proto(np.zeros((1, *size, 3), np.uint8)))
+            log = prediction_log_pb2.PredictionLog(
+                predict_log=prediction_log_pb2.PredictLog(request=request))
+            writer.write(log.SerializeToString())
+
+
+def _test_image(size):
+    return np.random.default_rng(0).uniform(0, 255, (1, *size, 3)).astype(
+        np.float32)
+
+
+def _check(name, got, expected, limit=1e-3):
+    error = float(np.abs(np.asarray(got) - expected).max())
+    if not error <= limit:
+        raise ValueError(f'{name}: its map differs from that of Keras by '
+                         f'{error:.2g} px, more than {limit} px; not written.')
+    return error
+
+
+def export_onnx(model, path):
+    """Writes an .onnx of any size: float32 `image` in [0, 255] -> `sigma`.
+
+    Args:
+        model: The public model.
+        path: Of the file.
+
+    Returns:
+        Largest difference from Keras on a random image, px.
+
+    Raises:
+        ImportError: tf2onnx or onnxruntime is not installed.
+        ValueError: The converted model gives another map; nothing is written.
+    """
+    import onnxruntime
+    import tf2onnx
+    folded = inference.fold(model)
+
+    @tf.function(input_signature=[
+        tf.TensorSpec([None, None, None, 3], tf.float32, 'image')])
+    def run(image):
+        return {'sigma': folded(image, training=False)}
+    converted, _ = tf2onnx.convert.from_function(
+        run, input_signature=run.input_signature, opset=15)
+    content = converted.SerializeToString()
+    image = _test_image((70, 90))
+    session = onnxruntime.InferenceSession(content)
+    got = session.run(None, {session.get_inputs()[0].name: image})[0]
+    error = _check('ONNX', got, run(image)['sigma'].numpy())
+    with files.atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+    return error
+
+
+def export_tflite(model, path, size):
+    """Writes a .tflite for one size: float32 `image` [1, h, w, 3] -> sigma.
+
+    Args:
+        model: The public model.
+        path: Of the file.
+        size: (h, w), px; TFLite runs fixed sizes fastest.
+
+    Returns:
+        Largest difference from Keras on a random image, px.
+
+    Raises:
+        ValueError: The converted model gives another map; nothing is written.
+    """
+    folded = inference.fold(model)
+
+    @tf.function(input_signature=[
+        tf.TensorSpec([1, *size, 3], tf.float32, 'image')])
+    def run(image):
+        return {'sigma': folded(image, training=False)}
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [run.get_concrete_function()], folded)
+    content = converter.convert()
+    interpreter = tf.lite.Interpreter(model_content=content)
+    runner = interpreter.get_signature_runner()
+    image = _test_image(size)
+    error = _check('TFLite', runner(image=image)['sigma'],
+                   run(image)['sigma'].numpy())
+    with files.atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+    return error
+
+
+def main(argv):
+    if argv[1:]:
+        raise app.UsageError(f'Unexpected arguments: {argv[1:]}.')
+    if not (_OUTPUT_DIR.value or _ONNX.value or _TFLITE.value):
+        raise app.UsageError('Pass --output_dir, --onnx or --tflite.')
+    try:
+        _run()
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(f'error: {error}')
+
+
+def _run():
+    if _OUTPUT_DIR.value:
+        folder = export_saved_model(_MODEL.value, _OUTPUT_DIR.value,
+                                    _VERSION.value)
+        print(f'SavedModel: {folder}')
+    if _ONNX.value:
+        error = export_onnx(weights.load_model(_MODEL.value), _ONNX.value)
+        print(f'ONNX: {_ONNX.value}, within {error:.1g} px of Keras')
+    if _TFLITE.value:
+        size = tuple(int(side) for side in _SIZE.value)
+        error = export_tflite(weights.load_model(_MODEL.value), _TFLITE.value,
+                              size)
+        print(f'TFLite: {_TFLITE.value}, within {error:.1g} px of Keras')
+
+
+if __name__ == '__main__':
+    app.run(main)

@@ -1,0 +1,150 @@
+"""The exported models, used as someone without this library would."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dmenet_tf import export, networks, weights
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope='module')
+def model_file(tmp_path_factory):
+    keras.utils.set_random_seed(4)
+    b = networks.build_blur_estimator(4, 1)
+    for layer in b.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            beta, mean, variance = layer.get_weights()
+            layer.set_weights([beta + 0.1, mean - 0.2, variance * 1.7])
+    path = tmp_path_factory.mktemp('model') / 'toy.npz'
+    weights.save(path, networks.Networks(b, None, None),
+                 {'convention': 'sigma7', 'licence': 'CC0'})
+    return path
+
+
+@pytest.fixture(scope='module')
+def exported(model_file, tmp_path_factory):
+    base = tmp_path_factory.mktemp('export') / 'dmenet'
+    return export.export_saved_model(model_file, base)
+
+
+# Runs without dmenet_tf: prints one line per signature, batch and size.
+PLAIN = '''
+import sys
+import numpy as np, tensorflow as tf
+signatures = tf.saved_model.load(sys.argv[1]).signatures
+results = {}
+for name, image in np.load(sys.argv[2]).items():
+    pngs = [tf.io.encode_png(i).numpy() for i in image]
+    for signature, value in (('serving_default', image), ('bytes', pngs),
+                             ('float', image.astype(np.float32))):
+        out = signatures[signature](image=tf.constant(value))
+        assert list(out) == ['sigma'], out
+        results[f'{name}/{signature}'] = out['sigma'].numpy()
+assert 'dmenet_tf' not in sys.modules
+np.savez(sys.argv[3], **results)
+'''
+
+
+@pytest.fixture(scope='module')
+def images():
+    sizes = {'1': (1, 48, 64), '3': (3, 17, 33), 'dot': (1, 1, 1)}
+    return {name: RNG.integers(0, 256, (*size, 3), np.uint8)
+            for name, size in sizes.items()}
+
+
+def test_a_process_without_the_library_gets_the_same_maps(
+        exported, model_file, images, tmp_path):
+    np.savez(tmp_path / 'images.npz', **images)
+    subprocess.run(
+        [sys.executable, '-c', PLAIN, exported, tmp_path / 'images.npz',
+         tmp_path / 'maps.npz'], check=True, cwd=tmp_path)
+    model = weights.load_model(model_file)
+    with np.load(tmp_path / 'maps.npz') as found:
+        assert len(found.files) == 9
+        for name, sigma in found.items():
+            expected = model.predict(images[name.split('/')[0]], verbose=0)
+            np.testing.assert_allclose(sigma, expected, atol=1e-5)
+
+
+def test_the_folder_is_as_tf_serving_wants_it(exported, model_file):
+    assert exported.name == '1' and (exported / 'saved_model.pb').is_file()
+    assert [p.name for p in exported.parent.iterdir()] == ['1']
+    card = json.loads((exported / 'assets' / 'model_card.json').read_text())
+    assert card['convention'] == 'sigma7' and card['licence'] == 'CC0'
+    with pytest.raises(FileExistsError, match='choose another --version'):
+        export.export_saved_model(model_file, exported.parent)
+
+
+def test_norms_and_side_heads_are_gone(exported):
+    names = [v.name for v in tf.saved_model.load(str(exported)).model.variables]
+    assert len(names) == 2 * (16 + 10 + 3 + 3)  # Convolutions, kernel and bias
+    assert not [name for name in names if 'aux' in name or '_b' in name]
+
+
+def test_pictures_of_two_sizes_in_one_request_are_refused(exported):
+    run = tf.saved_model.load(str(exported)).signatures['bytes']
+    pngs = [tf.io.encode_png(np.zeros((*size, 3), np.uint8)).numpy()
+            for size in ((8, 8), (8, 9))]
+    with pytest.raises(tf.errors.InvalidArgumentError, match='one size'):
+        run(image=tf.constant(pngs))
+
+
+def test_what_is_no_picture_is_refused(exported):
+    run = tf.saved_model.load(str(exported)).signatures['bytes']
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        run(image=tf.constant([b'no picture']))
+
+
+def test_warm_up_requests_and_answers_are_those_of_tf_serving(exported):
+    """The public protocol messages, through the signature and back."""
+    apis = pytest.importorskip('tensorflow_serving.apis')
+    from tensorflow_serving.apis import (
+        predict_pb2,
+        prediction_log_pb2,
+    )
+    assert apis
+    path = exported / 'assets.extra' / 'tf_serving_warmup_requests'
+    logs = [prediction_log_pb2.PredictionLog.FromString(record.numpy())
+            for record in tf.data.TFRecordDataset(str(path))]
+    signatures = tf.saved_model.load(str(exported)).signatures
+    assert len(logs) == 2
+    for log in logs:
+        request = predict_pb2.PredictRequest.FromString(
+            log.predict_log.request.SerializeToString())
+        assert request.model_spec.name == 'dmenet'
+        image = tf.make_ndarray(request.inputs['image'])
+        out = signatures[request.model_spec.signature_name](
+            image=tf.constant(image))
+        response = predict_pb2.PredictResponse()
+        response.outputs['sigma'].CopyFrom(
+            tf.make_tensor_proto(out['sigma'].numpy()))
+        sigma = tf.make_ndarray(response.outputs['sigma'])
+        assert sigma.shape == (*image.shape[:3], 1)
+
+
+def test_tflite_equals_keras(model_file, tmp_path):
+    path = tmp_path / 'model.tflite'
+    error = export.export_tflite(weights.load_model(model_file), path, (20, 36))
+    assert path.stat().st_size > 1000 and error < 1e-4
+
+
+def test_onnx_equals_keras(model_file, tmp_path):
+    pytest.importorskip('tf2onnx')
+    pytest.importorskip('onnxruntime')
+    path = tmp_path / 'model.onnx'
+    error = export.export_onnx(weights.load_model(model_file), path)
+    assert path.stat().st_size > 1000 and error < 1e-4
+
+
+def test_a_converted_model_that_differs_is_not_written():
+    with pytest.raises(ValueError, match='differs from that of Keras by 0.5'):
+        export._check('ONNX', np.full(3, 1.5), np.ones(3))
+    with pytest.raises(ValueError, match='nan'):
+        export._check('ONNX', np.full(3, np.nan), np.ones(3))
