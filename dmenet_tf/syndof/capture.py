@@ -119,7 +119,10 @@ def _sample_paper(depth_m, rng, max_coc):
 
 
 def _sample_official(depth_m, rng, max_coc):
-    """A real lens, redrawn until 200 to 350 layers; else the nearest draw.
+    """A real lens, redrawn until there are 200 to 350 layers.
+
+    Where no draw gives so many or so few, the one that comes nearest is taken:
+    a depth map of few distinct depths has few layers.
 
     Depths are shifted to begin at five focal lengths. alpha puts the largest
     coc at its bound. Cocs are rounded to 0.1 px, and the pixels of one side
@@ -130,8 +133,7 @@ def _sample_official(depth_m, rng, max_coc):
     values, inverse = np.unique(depth_m.astype(np.float64),
                                 return_inverse=True)
     for _ in range(_TRIES):
-        draw = _draw_official(values, rng, max_coc + SHARP_COC,
-                              depth_m.shape[1])
+        draw = draw_camera(values, rng, max_coc + SHARP_COC, depth_m.shape[1])
         count = len(np.unique(draw['side_coc']))
         miss = max(MIN_LAYERS - count, count - MAX_LAYERS, 0)
         if miss < best_miss:
@@ -141,8 +143,22 @@ def _sample_official(depth_m, rng, max_coc):
     return _official_capture(best, inverse.reshape(depth_m.shape))
 
 
-def _draw_official(values, rng, max_coc, width):
-    """One draw; `side_coc` is in tenths of a px, > 0 behind the focus."""
+def draw_camera(values, rng, max_coc, width):
+    """One draw of the official camera, whatever layers it gives.
+
+    S1 is the depth at the place |g| in the sorted depths, g Gaussian of mean 0
+    and deviation FOCUS_SPREAD, redrawn while it is 1 or more.
+
+    Args:
+        values: [m], the distinct depths of the scene, m, ascending.
+        rng: np.random.Generator.
+        max_coc: The largest coc, px.
+        width: Of the image, px.
+
+    Returns:
+        Dict of settings, and under side_coc [m] the coc of each depth in
+        tenths of a px, int, > 0 behind the focal plane.
+    """
     odds = np.array(FOCAL_LENGTH_ODDS)
     focal_mm = float(rng.choice(FOCAL_LENGTHS_MM, p=odds / odds.sum()))
     depths = values - values[0] + 5 * focal_mm / 1000.0

@@ -123,10 +123,11 @@ def read_codes(path):
     reader = readers.get(path.suffix.lower(), _read_picture)
     try:
         codes = reader(path)
+    except FileNotFoundError:
+        raise
     except (OSError, SyntaxError, EOFError, KeyError) as error:
-        _reraise_missing(error)
         raise ValueError(f'{path} is not a readable depth map: '
-                         f'{_one_line(error)}') from error
+                         f'{_one_line(error)}.') from error
     if codes.dtype.kind not in 'uif' or codes.size == 0:
         raise ValueError(f'{path}: depth must be numbers. Received: '
                          f'{codes.dtype}, shape {codes.shape}.')
@@ -218,8 +219,7 @@ def _native_unit(path, dtype, wide):
 def _one_channel(path, codes):
     """Drops channels that repeat the first."""
     if codes.ndim == 3:
-        codes = np.squeeze(codes[..., :3])
-    if codes.ndim == 3:
+        codes = codes[..., :3] if codes.shape[-1] > 2 else codes[..., :1]
         if not np.all(codes == codes[..., :1]):
             raise ValueError(f'{path} is not depth: its channels differ, as '
                              "a colour picture's do.")
@@ -265,18 +265,26 @@ def _floats(path, content, height, width, dtype):
 
 
 def _read_npy(path):
-    return np.load(path, allow_pickle=False)
+    return _load_arrays(path)
 
 
 def _read_npz(path):
     """The array named depth, or the only one."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with _load_arrays(path) as arrays:
         names = [n for n in ('depth', 'disparity') if n in arrays.files]
         names = names or arrays.files
         if len(names) != 1:
             raise ValueError(f'{path} must hold one array, or one named depth. '
                              f'Received: {arrays.files}.')
         return arrays[names[0]]
+
+
+def _load_arrays(path):
+    try:
+        return np.load(path, allow_pickle=False)
+    except ValueError as error:  # NumPy does not name the file.
+        raise ValueError(f'{path} is not a readable array: '
+                         f'{_one_line(error)}.') from error
 
 
 def _read_exr(path):
@@ -319,11 +327,6 @@ def _read_png(path):
     except RuntimeError as error:
         raise ValueError(f'{path} is a broken PNG: '
                          f'{_one_line(error)}') from error
-
-
-def _reraise_missing(error):
-    if isinstance(error, FileNotFoundError):
-        raise error
 
 
 def _one_line(error):
