@@ -169,8 +169,7 @@ def detection_scores(values, mask):
             accuracy, iou: of the map binarized at ALPHA;
             average_precision: exact;
             mae: of the map normalized to [0, 1];
-            f_max: the largest F over the thresholds;
-            f_adaptive: F at 1.5 times the mean of the normalized map.
+            f_max: the largest F over the thresholds.
 
     Raises:
         ValueError: No pixel of the mask is blurred.
@@ -180,16 +179,11 @@ def detection_scores(values, mask):
                          'undefined')
     counts = threshold_counts(values, mask)
     binary = binarize(values)
-    unit = normalized(values)
-    adaptive = unit >= min(1.5 * unit.mean(), unit.max())
-    hits = np.count_nonzero(adaptive & mask)
     return {
         'accuracy': accuracy(binary, mask),
         'average_precision': average_precision(values, mask),
-        'mae': mean_absolute_error(unit, mask),
+        'mae': mean_absolute_error(normalized(values), mask),
         'f_max': float(f_measure(*precision_recall(counts)).max()),
-        'f_adaptive': float(f_measure(hits / np.count_nonzero(adaptive),
-                                      hits / np.count_nonzero(mask))),
         'iou': intersection_over_union(binary, mask),
     }, counts
 

@@ -2,7 +2,7 @@
 
 Every module here has `estimate(image)` and `UNIT`:
 
-    estimate   uint8 [h, w, 3] RGB in [0, 255] -> float32 [h, w], more = blurrier
+    estimate   uint8 RGB [h, w, 3] -> float32 [h, w], more = blurrier
     UNIT       'px': the map is sigma in px; 'score': it only ranks pixels
 
 `load('zhuo_sim')` returns the module.

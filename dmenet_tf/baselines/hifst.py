@@ -19,7 +19,7 @@ Compare with: CUHK-100 MAE 0.223, F 0.803 as the detection literature reports.
 """
 
 import numpy as np
-from scipy import fft, ndimage
+from scipy import fft
 from skimage import filters, transform
 
 from dmenet_tf.baselines import edges, guided

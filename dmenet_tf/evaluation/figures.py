@@ -1,0 +1,135 @@
+"""Figures 4, 5 and 7 of the paper, drawn without any display."""
+
+import textwrap
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from dmenet_tf import files
+
+_WIDTH = 6.4  # inch
+
+
+def _new(height=4.4, width=_WIDTH):
+    figure = Figure(figsize=(width, height), dpi=120, layout='constrained')
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure, path):
+    """Writes a figure whole or not at all."""
+    with files.atomic_path(path) as temporary:
+        figure.savefig(temporary)
+    return path
+
+
+def precision_recall_plot(results):
+    """Figure 5: one curve per method, precision and recall averaged.
+
+    Args:
+        results: Dict label -> summary with `precision` and `recall`.
+    """
+    figure = _new()
+    axes = figure.add_subplot(xlabel='recall', ylabel='precision',
+                              xlim=(0, 1), ylim=(0, 1.01))
+    for label, result in results.items():
+        area = result['scores']['average_precision']
+        line, = axes.plot(result['recall'], result['precision'],
+                          label=f'{label} (mAP {area:.3f})')
+        axes.plot(result['pooled_recall'], result['pooled_precision'], ':',
+                  color=line.get_color(), linewidth=1)
+    axes.plot([], [], ':', color='grey', label='dotted: pixels pooled')
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc='lower left')
+    count = {f'{r["images"]} of {r["of"]}' for r in results.values()}
+    axes.set_title(f'Blurred pixels, {", ".join(sorted(count))} images',
+                   fontsize=10)
+    return figure
+
+
+def bar_plot(bars, title, unit=''):
+    """Figure 4: one bar per method; published ones are hatched.
+
+    Args:
+        bars: List of (label, value, published).
+        title: Of the axis.
+        unit: Behind the title.
+    """
+    figure = _new(height=0.36 * len(bars) + 1.2)
+    axes = figure.add_subplot(xlabel=f'{title} {unit}'.strip())
+    for row, (_, value, is_published) in enumerate(bars):
+        axes.barh(row, value, height=0.7, edgecolor='black', linewidth=0.6,
+                  color='white' if is_published else 'tab:blue',
+                  hatch='///' if is_published else None)
+        axes.text(value, row, f' {value:.3f}', va='center', fontsize=8)
+    axes.set_yticks(range(len(bars)), [label for label, _, _ in bars],
+                    fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.15 * max([value for _, value, _ in bars] + [1e-6]))
+    return figure
+
+
+def range_plot(results):
+    """Mean |error| by true sigma, px, one line per method.
+
+    Args:
+        results: Dict label -> summary with `ranges`.
+    """
+    figure = _new()
+    axes = figure.add_subplot(xlabel='true sigma, px',
+                              ylabel='mean |error|, px')
+    rows = next(iter(results.values()))['ranges']
+    shown = [i for i, row in enumerate(rows) if row['pixels']]
+    for label, result in results.items():
+        axes.plot(range(len(shown)),
+                  [result['ranges'][i]['mae_px'] for i in shown], 'o-',
+                  label=label)
+    axes.set_xticks(range(len(shown)), [_range_name(rows[i]) for i in shown])
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def _range_name(row):
+    if row['to_px'] is None:
+        return f'> {row["from_px"]:g}'
+    return f'{row["from_px"]:g} to {row["to_px"]:g}'
+
+
+def sheet(rows, columns):
+    """Figure 7: input, each method, truth; one row per image.
+
+    Args:
+        rows: List of (name, pictures): pictures [h, w] in [0, 1] or
+            [h, w, 3], None where a method has none.
+        columns: Titles, as many as pictures in a row.
+    """
+    shape = [next(p for p in pictures if p is not None).shape
+             for _, pictures in rows]
+    heights = [h / w for h, w, *_ in shape]
+    cell = max(1.2, 11 / len(columns))
+    figure = _new(cell * sum(heights) + 0.25 * len(rows) + 0.5,
+                  cell * len(columns))
+    grid = figure.subplots(len(rows), len(columns), squeeze=False,
+                           gridspec_kw={'height_ratios': heights})
+    for axes_row, (name, pictures) in zip(grid, rows, strict=True):
+        for axes, picture in zip(axes_row, pictures, strict=True):
+            axes.set_axis_off()
+            if picture is not None:
+                axes.imshow(picture, cmap='gray', vmin=0, vmax=1,
+                            aspect='auto')
+        axes_row[0].set_title(textwrap.shorten(name, 30), fontsize=7,
+                              loc='left')
+    for axes, title in zip(grid[0], columns, strict=True):
+        axes.set_title(title, fontsize=9,
+                       loc='center' if axes is not grid[0, 0] else 'right')
+    return figure
+
+
+def in_range(values, low, high):
+    """values -> [0, 1] for display; a constant map is grey."""
+    if high <= low:
+        return np.full(np.shape(values), 0.5)
+    return np.clip((np.asarray(values, np.float64) - low) / (high - low), 0, 1)

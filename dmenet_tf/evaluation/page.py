@@ -1,0 +1,66 @@
+"""One HTML page with everything in it: tables, pictures, settings."""
+
+import base64
+import html
+import json
+
+from dmenet_tf import files
+
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem;
+       margin: 2rem auto; padding: 0 1rem; color: #222; }
+table { border-collapse: collapse; margin: 1rem 0; }
+th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd;
+         text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+tr.published { color: #666; font-style: italic; background: #f6f6f6; }
+img { max-width: 100%; }
+p.problem { color: #a00; margin: .2rem 0; }
+pre { background: #f6f6f6; padding: .8rem; overflow-x: auto; }
+"""
+
+
+def write(path, title, tables, pictures, problems, record):
+    """Writes the page.
+
+    Args:
+        path: Of the .html.
+        title: Plain text.
+        tables: List of (heading, columns, rows); a row is (is_published,
+            cells).
+        pictures: List of (caption, path of a PNG), embedded.
+        problems: Lines.
+        record: JSON values shown at the end.
+    """
+    parts = [f'<h1>{html.escape(title)}</h1>']
+    if problems:
+        parts.append(f'<h2>{len(problems)} problems</h2>')
+        parts += [f'<p class="problem">{html.escape(line)}</p>'
+                  for line in problems]
+    parts += [_table(*table) for table in tables]
+    parts += [_figure(caption, picture) for caption, picture in pictures]
+    parts.append('<h2>How these figures were made</h2><pre>'
+                 + html.escape(json.dumps(record, indent=2)) + '</pre>')
+    text = ('<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            f'<title>{html.escape(title)}</title><style>{_STYLE}</style>'
+            '</head><body>\n' + '\n'.join(parts) + '\n</body></html>\n')
+    with files.atomic_path(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+    return path
+
+
+def _table(heading, columns, rows):
+    head = ''.join(f'<th>{html.escape(name)}</th>' for name in columns)
+    body = ''.join(
+        f'<tr class="{"published" if is_published else "ours"}">'
+        + ''.join(f'<td>{html.escape(cell)}</td>' for cell in cells) + '</tr>'
+        for is_published, cells in rows)
+    return (f'<h2>{html.escape(heading)}</h2><table><thead><tr>{head}</tr>'
+            f'</thead><tbody>{body}</tbody></table>')
+
+
+def _figure(caption, path):
+    data = base64.b64encode(path.read_bytes()).decode()
+    return (f'<h2>{html.escape(caption)}</h2>'
+            f'<img alt="{html.escape(caption)}" '
+            f'src="data:image/png;base64,{data}">')
