@@ -33,8 +33,6 @@ from keras import layers
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)
 # Convolutions in each of VGG19's five blocks [Simonyan 2015, column E].
 VGG_BLOCKS = (2, 2, 4, 4, 4)
-# Root mean square of B's input after preprocessing, roughly.
-INPUT_RMS = 60.0
 # B halves its input this many times, so sides must be multiples of 2**4.
 STRIDE = 16
 
@@ -73,8 +71,8 @@ def _conv(x, filters, kernel_size, name, **kwargs):
     """A convolution that keeps [h, w]: symmetric padding, then 'valid'."""
     if kernel_size == 3:
         x = SymmetricPadding(name=f'{name}_pad')(x)
-    return layers.Conv2D(filters, kernel_size, name=name, **{
-        'kernel_initializer': 'he_normal', **kwargs})(x)
+    return layers.Conv2D(filters, kernel_size, name=name,
+                         kernel_initializer='he_normal', **kwargs)(x)
 
 
 def _batch_norm(x, name):
@@ -110,14 +108,8 @@ def _vgg19(x, width, blocks, last_block_convs=4):
     for block in range(1, blocks + 1):
         convs = VGG_BLOCKS[block - 1] if block < blocks else last_block_convs
         for i in range(1, convs + 1):
-            # He's initialisation, brought to the input's scale: otherwise a
-            # network that starts from nothing has activations beside which
-            # its biases, and Adam's steps on them, vanish.
-            rms = INPUT_RMS if block == i == 1 else 1.0
-            he = keras.initializers.VarianceScaling(2 / rms**2)
             x = _conv(x, width * min(2**(block - 1), 8), 3,
-                      f'conv{block}_{i}', activation='relu',
-                      kernel_initializer=he)
+                      f'conv{block}_{i}', activation='relu')
         activations.append(x)
         if block < blocks:
             x = layers.MaxPooling2D(2, name=f'pool{block}')(x)

@@ -10,10 +10,10 @@ RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(scope='module')
-def model():
+def model(tamed):
     """A network whose BN statistics are not the trivial 0 and 1."""
     keras.utils.set_random_seed(3)
-    b = networks.build_blur_estimator(4, 1, side_heads=False)
+    b = tamed(networks.build_blur_estimator(4, 1, side_heads=False))
     for layer in b.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             beta, mean, variance = layer.get_weights()

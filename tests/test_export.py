@@ -15,9 +15,9 @@ RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(scope='module')
-def model_file(tmp_path_factory):
+def model_file(tmp_path_factory, tamed):
     keras.utils.set_random_seed(4)
-    b = networks.build_blur_estimator(4, 1)
+    b = tamed(networks.build_blur_estimator(4, 1))
     for layer in b.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             beta, mean, variance = layer.get_weights()

@@ -27,10 +27,10 @@ RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(scope='module')
-def model_file(tmp_path_factory):
+def model_file(tmp_path_factory, tamed):
     keras.utils.set_random_seed(2)
     path = tmp_path_factory.mktemp('model') / 'toy.npz'
-    b = networks.build_blur_estimator(4, 1, side_heads=False)
+    b = tamed(networks.build_blur_estimator(4, 1, side_heads=False))
     weights.save(path, networks.Networks(b, None, None),
                  {'convention': 'sigma7'})
     return path
