@@ -12,15 +12,15 @@ import functools
 import pathlib
 
 import numpy as np
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from dmenet_tf.syndof import rgbd
 
 HEIGHT, WIDTH = 480, 640
 NEAR_M = 1.0  # the nearest point of every scene
 FAR_M = (2.5, 20.0)  # the farthest is drawn from here, uniform in 1 / depth
-SHAPES = (12, 60)
-SIZES_PX = (12.0, 160.0)  # radii, density ~ r^-2
+SHAPES = (20, 90)
+SIZES_PX = (16.0, 240.0)  # radii, density ~ r^-2
 MAX_SLANT = 0.6  # change of 1 / depth over the frame, of its whole range
 _PALETTES = 4  # textures a scene
 
@@ -106,8 +106,8 @@ def _patch(rng, sheets, height, width):
     y = int(rng.integers(sheet.shape[0] - height + 1))
     x = int(rng.integers(sheet.shape[1] - width + 1))
     patch = sheet[y:y + height, x:x + width][:, ::rng.choice([-1, 1])]
-    gain = rng.uniform(0.5, 1.2, 3)
-    shift = rng.uniform(-0.15, 0.3)
+    gain = rng.uniform(0.4, 1.1) * rng.uniform(0.8, 1.2, 3)
+    shift = rng.uniform(-0.1, 0.3)
     return np.clip(patch * gain + shift, 0, 1).astype(np.float32)
 
 
@@ -127,27 +127,38 @@ def _texture(rng, textures, height, width):
 
 
 def _noise(rng, height, width):
-    """1/f^b noise in a random palette; half of them with flat regions."""
-    waves = np.stack([_waves(rng, height, width) for _ in range(3)], axis=-1)
+    """1/f^b noise around a colour; half of them with flat regions.
+
+    Brightness varies most, colours less, as in photographs.
+    """
+    bright = _waves(rng, height, width)[..., None]
+    tint = _waves(rng, height, width)[..., None] * rng.normal(size=3)
     if rng.uniform() < 0.5:
         # Level sets of smooth noise: flat colours, sharp edges.
-        levels = rng.uniform(1.5, 4.0)
-        cells = np.floor(_waves(rng, height, width, 1.6) * levels)
-        waves = 0.3 * waves + np.sin(cells[..., None] * rng.uniform(1, 9, 3))
-    mix = rng.normal(size=(3, 3)) * 0.12 + rng.uniform(0.1, 0.25)
-    colours = rng.uniform(0.25, 0.75, 3) + waves @ mix
+        smooth = _waves(rng, height, width, 1.8)
+        cells = np.floor(smooth * rng.uniform(1.5, 5.0))[..., None]
+        tint = 2 * np.sin(cells * rng.uniform(1, 9, 3))
+        bright = 0.4 * bright + np.sin(cells * rng.uniform(1, 9))
+    colours = (rng.uniform(0.2, 0.8, 3) + rng.uniform(0.06, 0.2) * bright
+               + rng.uniform(0.0, 0.06) * tint)
     return np.clip(colours, 0, 1).astype(np.float32)
 
 
 def _waves(rng, height, width, power=None):
-    """Gaussian noise of spectrum 1 / f^power, mean 0, deviation 1."""
+    """Gaussian noise of spectrum 1 / f^power, float32, mean 0, deviation 1."""
     power = rng.uniform(0.7, 1.3) if power is None else power
-    frequency = np.hypot(np.fft.fftfreq(height)[:, None],
-                         np.fft.rfftfreq(width))
-    frequency[0, 0] = np.inf
-    spectrum = np.fft.rfft2(rng.normal(size=(height, width)))
-    noise = np.fft.irfft2(spectrum / frequency**power, s=(height, width))
+    frequency = _frequencies(height, width)
+    waves = rng.standard_normal((*frequency.shape, 2), np.float32)
+    spectrum = waves.view(np.complex64)[..., 0] / frequency**np.float32(power)
+    noise = fft.irfft2(spectrum, s=(height, width))
     return noise / noise.std()
+
+
+@functools.lru_cache(maxsize=2)
+def _frequencies(height, width):
+    frequency = np.hypot(fft.fftfreq(height)[:, None], fft.rfftfreq(width))
+    frequency[0, 0] = np.inf
+    return frequency.astype(np.float32)
 
 
 @functools.cache

@@ -1,0 +1,257 @@
+"""The folder: labels, determinism, resuming, errors; and the command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+
+from dmenet_tf.syndof import capture, generate, render, scenes
+from dmenet_tf.syndof.pairs import Pair
+
+SMALL = generate.Recipe(seed=7, max_size=64)
+COMMAND = [sys.executable, '-m', 'dmenet_tf.syndof']
+PROCEDURAL = ['--source=procedural', '--max_size=64', '--seed=7']
+
+
+def content(folder):
+    """Every file of a folder, as bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(folder.rglob('*')) if path.is_file()}
+
+
+def run(*arguments):
+    return subprocess.run([*COMMAND, *map(str, arguments)], text=True,
+                          capture_output=True, check=False)
+
+
+def write_scenes(folder, count=3):
+    """Folders SCENE/{image,depth}.png, depths in millimetres."""
+    for k in range(count):
+        image, depth_m = scenes.draw_scene(scenes.scene_rng(1, k), None, 48,
+                                           64)
+        (folder / f's{k}').mkdir(parents=True)
+        iio.imwrite(folder / f's{k}/image.png', (image * 255).astype(np.uint8))
+        iio.imwrite(folder / f's{k}/depth.png',
+                    np.rint(depth_m * 1000).astype(np.uint16))
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory):
+    """Six procedural images made in this process."""
+    folder = tmp_path_factory.mktemp('made')
+    records, errors = generate.generate(folder, 6, SMALL)
+    assert len(records) == 6 and not errors
+    return folder
+
+
+def test_the_folder_is_as_designed(made):
+    assert set(content(made)) == {'dataset.json', 'manifest.jsonl', *(
+        f'{kind}/{k:06d}.png' for k in range(6)
+        for kind in ('image', 'sigma'))}
+    lines = (made / 'manifest.jsonl').read_text().splitlines()
+    assert [json.loads(line)['index'] for line in lines] == list(range(6))
+    dataset = json.loads((made / 'dataset.json').read_text())
+    assert dataset['convention'] == 'sigma7' and dataset['complete']
+    assert dataset['sources'] == {'procedural': {
+        'samples': 6, 'outputs': 6, 'type': 'synthetic'}}
+
+
+def test_pictures_and_labels_are_the_manifest_s(made):
+    """From S1 and alpha alone: Eq. 1, layers, blur, rounding."""
+    record = json.loads((made / 'manifest.jsonl').read_text().splitlines()[2])
+    image, depth_m = generate.load_scene(SMALL, 2)
+    layer, depths = capture.depth_layers(depth_m)
+    sigma = record['alpha'] * np.abs(depths - record['S1']) / depths / 4
+    codes = iio.imread(made / 'sigma/000002.png')
+    assert codes.dtype == np.uint16
+    np.testing.assert_allclose(codes / 1000, sigma[layer], atol=0.00051)
+    assert codes.max() <= 7000
+    expected = render.blend_layers_reference(image, layer, sigma)
+    picture = iio.imread(made / 'image/000002.png')
+    assert np.abs(picture / 255 - expected).max() <= 0.51 / 255
+
+
+def test_an_interrupted_run_ends_in_the_same_bytes(made, tmp_path):
+    """A few images, one torn by hand, and the rest by a second run."""
+    generate.generate(tmp_path, 3, SMALL)
+    (tmp_path / 'image/000001.png').unlink()
+    (tmp_path / '.records').mkdir()
+    (tmp_path / 'image/.tmp-x.png').write_bytes(b'half')
+    before = (tmp_path / 'image/000002.png').stat().st_mtime_ns
+    generate.generate(tmp_path, 6, SMALL)
+    assert (tmp_path / 'image/000002.png').stat().st_mtime_ns == before
+    left = content(tmp_path)
+    left.pop('image/.tmp-x.png', None)
+    assert left == content(made)
+
+
+def test_another_recipe_is_refused(made):
+    with pytest.raises(ValueError, match="begun with seed=7.*seed=8"):
+        generate.generate(made, 6, generate.Recipe(seed=8, max_size=64))
+    with pytest.raises(ValueError, match='holds 6 images already'):
+        generate.generate(made, 5, SMALL)
+
+
+def test_a_scene_that_fails_does_not_stop_the_others(tmp_path):
+    write_scenes(tmp_path / 'in', 1)
+    good = Pair('good', str(tmp_path / 'in/s0/image.png'),
+                str(tmp_path / 'in/s0/depth.png'), 'here')
+    gone = Pair('gone', str(tmp_path / 'gone.png'), good.depth, 'here')
+    records, errors = generate.generate(
+        tmp_path / 'out', 8, SMALL, [good, gone])
+    assert {r['scene'] for r in records} == {'good'}
+    assert 0 < len(errors) == 8 - len(records)
+    assert all('(gone)' in line and 'gone.png' in line for line in errors)
+    dataset = json.loads((tmp_path / 'out/dataset.json').read_text())
+    assert not dataset['complete'] and dataset['count'] == len(records)
+
+
+def test_options_change_the_picture_and_not_the_label():
+    image, depth_m = generate.load_scene(SMALL, 0)
+    shot = generate.capture_scene(SMALL, 0, depth_m)
+    plain, settings = generate.photograph(image, shot, SMALL, 0)
+    assert settings == {'kernel': 'gaussian', 'linear_light': False,
+                        'noise': 0.0, 'jpeg_quality': 0}
+    for option in ({'kernel': 'disc'}, {'linear_light': True},
+                   {'noise': 4.0}, {'jpeg_quality': 50}):
+        other = generate.Recipe(seed=7, max_size=64, **option)
+        picture, settings = generate.photograph(image, shot, other, 0)
+        assert picture.shape == plain.shape
+        assert not np.array_equal(picture, plain)
+        assert settings[next(iter(option))]
+        again = generate.capture_scene(other, 0, depth_m)
+        np.testing.assert_array_equal(shot.sigma, again.sigma)
+
+
+def test_mixed_draws_both_kernels():
+    mixed = generate.Recipe(kernel='mixed', max_size=64)
+    image, depth_m = generate.load_scene(mixed, 0)
+    shot = generate.capture_scene(mixed, 0, depth_m)
+    kernels = [generate.photograph(image, shot, mixed, k)[1]['kernel']
+               for k in range(12)]
+    assert set(kernels) == set(render.KERNELS)
+
+
+def test_shrinking_takes_areas_of_colour_and_points_of_depth():
+    image = np.zeros((4, 4, 3), np.float32)
+    image[:, 1::2] = 1.0
+    depth_m = np.arange(16, dtype=np.float32).reshape(4, 4)
+    small, depth = generate.shrink(image, depth_m, 2)
+    np.testing.assert_allclose(small, 128 / 255)
+    assert depth.tolist() == [[5.0, 7.0], [13.0, 15.0]]
+    assert generate.shrink(image, depth_m, 0)[0] is image
+
+
+def test_the_command_makes_the_same_bytes_with_two_workers(made, tmp_path):
+    done = run(*PROCEDURAL, '--count=6', '--workers=2',
+               f'--output_dir={tmp_path}')
+    assert done.returncode == 0, done.stderr
+    assert 'procedural          6          6  synthetic' in done.stdout
+    assert content(tmp_path) == content(made)
+
+
+def test_the_command_names_what_it_cannot_use(tmp_path):
+    """Bad scenes: a line each; the good one is used; exit status 1."""
+    write_scenes(tmp_path / 'in')
+    iio.imwrite(tmp_path / 'in/s1/depth.png', np.zeros((48, 64), np.uint16))
+    (tmp_path / 'in/s2/depth.png').write_bytes(b'text')
+    out = tmp_path / 'out'
+    done = run(f'--input_dir={tmp_path}/in', '--count=2',
+               f'--output_dir={out}', '--preview=0')
+    assert done.returncode == 1
+    assert 's1/depth.png: no pixel has a known depth.' in done.stderr
+    assert 's2/depth.png' in done.stderr and 'Traceback' not in done.stderr
+    assert '2 problems, each in a line above.' in done.stdout
+    lines = (out / 'manifest.jsonl').read_text().splitlines()
+    assert [json.loads(line)['scene'] for line in lines] == ['s0', 's0']
+
+
+def test_check_and_preview(tmp_path):
+    write_scenes(tmp_path / 'in', 2)
+    done = run(f'--input_dir={tmp_path}/in', '--check', '--preview=2',
+               '--sampler=official', f'--output_dir={tmp_path}')
+    assert done.returncode == 0, done.stderr
+    assert 's0: 64 x 48, 1 to ' in done.stdout
+    assert '2 scenes: 0 cannot be used, 0 with warnings.' in done.stdout
+    assert iio.imread(tmp_path / 'preview.png').shape[1] == 2000
+    assert not (tmp_path / 'image').exists()
+
+
+@pytest.mark.parametrize('arguments, text', [
+    ([], '--input_dir=DIR or --source'),
+    (['--source=procedural'], '--output_dir'),
+    (['--source=procedural', '--check'], '--check needs'),
+    (['--input_dir=/nowhere', '--output_dir=x'], 'There is no /nowhere'),
+])
+def test_wrong_flags(arguments, text):
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert text in done.stderr + done.stdout
+    assert 'Traceback' not in done.stderr
+
+
+def test_tensorflow_is_not_imported():
+    code = ('import sys\nimport dmenet_tf.syndof.generate\n'
+            'assert "tensorflow" not in sys.modules')
+    subprocess.run([sys.executable, '-c', code], check=True)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path):
+    flags = [*PROCEDURAL, '--count=60', '--max_size=200']
+    assert run(*flags, f'--output_dir={tmp_path}/whole').returncode == 0
+    out = tmp_path / 'killed'
+    process = subprocess.Popen([*COMMAND, *flags, f'--output_dir={out}'],
+                               stderr=subprocess.DEVNULL)
+    wait_for(lambda: len(list(out.glob('sigma/0*.png'))) > 15)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(list(out.glob('sigma/0*.png'))) < 60
+    assert run(*flags, '--workers=2', f'--output_dir={out}').returncode == 0
+    assert content(out) == content(tmp_path / 'whole')
+
+
+@pytest.mark.slow
+def test_a_lost_worker_s_images_are_made_by_others(tmp_path):
+    flags = [*PROCEDURAL, '--count=60', '--max_size=200']
+    assert run(*flags, f'--output_dir={tmp_path}/whole').returncode == 0
+    out, address = tmp_path / 'out', tmp_path / 'scheduler.json'
+    dask = [sys.executable, '-m', 'distributed.cli']
+    started = [subprocess.Popen(
+        [f'{dask[0]}', '-m', f'{dask[2]}.dask_scheduler', '--port=0',
+         f'--scheduler-file={address}', '--no-dashboard'],
+        stderr=subprocess.DEVNULL)]
+    try:
+        wait_for(address.exists)
+        for _ in range(2):
+            started.append(subprocess.Popen(
+                [dask[0], '-m', f'{dask[2]}.dask_worker', '--no-nanny',
+                 '--nthreads=1', '--no-dashboard',
+                 f'--scheduler-file={address}'],
+                stderr=subprocess.DEVNULL))
+        url = json.loads(address.read_text())['address']
+        client = subprocess.Popen(
+            [*COMMAND, *flags, f'--scheduler={url}', f'--output_dir={out}'],
+            stderr=subprocess.DEVNULL)
+        started.append(client)
+        wait_for(lambda: len(list(out.glob('sigma/0*.png'))) > 20)
+        os.kill(started[1].pid, signal.SIGKILL)
+        assert client.wait(timeout=240) == 0
+    finally:
+        for process in reversed(started):
+            process.kill()
+            process.wait()
+    assert content(out) == content(tmp_path / 'whole')
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, 'nothing happened'
+        time.sleep(0.02)
