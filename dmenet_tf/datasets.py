@@ -36,7 +36,8 @@ MAX_SIDE = 800  # px; larger photographs are reduced
 # Sizes of a photograph and its mask may differ by this much (CUHK's do), px.
 _SIZE_SLACK = 2
 _SIGMA_PER_CODE = 0.001  # px
-_DRAWS = 9  # Random numbers per sample: see Store.window and _finish.
+_DRAWS = 10  # Random numbers per sample: Store.window, _cut_batch, _finish.
+_FREE_TURNS = 0.5  # Part of the photographs that are turned by any angle.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -389,44 +390,51 @@ class Store:
             f'No picture of the {self.pictures.name} set can be read.')
         raise self.error
 
-    def window(self, index, draws, size):
-        """A random square: flipped, turned by quarters, cut.
+    def window(self, index, size, draws, turns):
+        """A random square: cut, flipped, turned by quarters.
 
         Args:
             index: Of the picture.
-            draws: At least four random numbers in [0, 1).
             size: Side, px.
+            draws: Random numbers in [0, 1): flip, top, left.
+            turns: Quarter turns.
 
         Returns:
-            uint8 [size, size, 3]; uint16 [size, size, 1], zeros if there are
-            no labels.
+            [size, size] views: pixels (three bytes as one number, which moves
+            them three times as fast), and uint16 labels or None.
         """
-        arrays = self.readable(int(index))
-        flip, turns = draws[0] < 0.5, int(draws[1] * 4)
-        image, label = (
-            None if array is None else np.ascontiguousarray(
-                augment.flip_and_turn(
-                    augment.cut(array, size, draws[2], draws[3]), flip, turns))
-            for array in arrays)
-        if label is None:
-            label = np.zeros((size, size), np.uint16)
-        return image, label[..., None]
+        image, label = self.readable(int(index))
+        flip, top, left = draws
+        return tuple(
+            None if array is None else augment.flip_and_turn(
+                augment.cut(array, size, top, left), flip < 0.5, turns)
+            for array in (_pixels(image), label))
+
+
+def _pixels(image):
+    """uint8 [h, w, 3], contiguous -> the same memory as [h, w] pixels."""
+    return image.view('V3')[..., 0]
 
 
 def permuted(index, count, seed):
-    """Which picture sample `index` shows: each of `count` once an epoch.
+    """Which pictures samples show: each of `count` once an epoch.
 
     Args:
-        index: int64 scalar, >= 0.
+        index: int64 [b], >= 0.
         count: Pictures in the set.
         seed: int64 scalar.
 
     Returns:
-        int64 scalar in [0, count).
+        int64 [b] in [0, count).
     """
-    return tf.random.experimental.index_shuffle(
-        index % count, seed=tf.stack([seed, index // count]),
-        max_index=tf.cast(count - 1, tf.int64))
+    epoch = index // count
+    seeds = tf.stack([tf.fill(tf.shape(index), seed), epoch,
+                      tf.zeros_like(epoch)], axis=1)
+    # The op itself: tf.random.experimental.index_shuffle pads a table of
+    # seeds along the wrong axis.
+    return tf.raw_ops.RandomIndexShuffle(
+        index=index % count, seed=seeds,
+        max_index=tf.fill(tf.shape(index), tf.constant(count - 1, tf.int64)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -461,41 +469,87 @@ def _photometric(image, draws, seeds, strength):
     return image
 
 
-def _sample(store, window, seed, index):
-    """Window, label and random numbers of sample `index`, for tf.data."""
-    set_seed = tf.random.experimental.stateless_fold_in(
-        tf.stack([tf.cast(seed, tf.int64), 0]),
-        tf.cast(SETS.index(store.pictures.name), tf.int64))
-    sample_seed = tf.random.experimental.stateless_fold_in(set_seed, index)
-    draws = tf.random.stateless_uniform([_DRAWS], sample_seed)
-    picture = permuted(index, len(store.pictures), set_seed[0])
-    image, label = tf.numpy_function(
-        lambda i, d: store.window(i, d, window), [picture, draws],
-        (tf.uint8, tf.uint16))
-    return (tf.ensure_shape(image, [window, window, 3]),
-            tf.ensure_shape(label, [window, window, 1]), draws, sample_seed)
+def _draws(set_seed, index):
+    """The random numbers of a sample, [_DRAWS] in [0, 1).
+
+    Philox is a function of key and counter: a stateless generator. TensorFlow
+    has one too, but an op per sample costs more than cutting the crop.
+    """
+    bits = np.random.Philox(key=set_seed, counter=index)
+    return np.random.Generator(bits).random(_DRAWS, np.float32)
 
 
-def _finish(image, label, draws, seeds, name, crop, rotate, strength,
-            convention):
-    """A batch of windows -> what the training step takes."""
-    if rotate:
-        # Quarter turns are done; the rest is at most an eighth either way.
-        angles = (draws[:, 4] - 0.5) * (math.pi / 2)
-        image = augment.rotate_and_crop(
-            tf.cast(image, tf.float32), angles, crop)
-        label = augment.rotate_and_crop(
-            tf.cast(label, tf.uint8), angles, crop, 'nearest')
-    image = tf.cast(image, tf.float32) / 255.0
-    batch = {'image': _photometric(image, draws[:, 5:9], seeds, strength)}
+def _cut_batch(store, crop, turn, set_seed, indices, pictures):
+    """The NumPy half of a batch.
+
+    Args:
+        store: Store.
+        crop: Side, px.
+        turn: Whether some are to be turned by any angle.
+        set_seed: Seed of this set's random numbers.
+        indices, pictures: int64 [b]: sample indices, and what they show.
+
+    Returns:
+        images uint8 [b, crop, crop, 3], labels uint16 [b, crop, crop, 1],
+        draws float32 [b, _DRAWS], and for those to be turned: their places in
+        the batch int32 [k], images [k, n, n, 3] and labels [k, n, n, 1], n =
+        augment.window_size(crop).
+    """
+    draws = np.stack([_draws(set_seed, int(i)) for i in indices])
+    turned = np.flatnonzero((draws[:, 4] < _FREE_TURNS) & turn)
+
+    def cut(places, size):
+        images_ = np.zeros((len(places), size, size, 3), np.uint8)
+        labels = np.zeros((len(places), size, size, 1), np.uint16)
+        for row, i in enumerate(places):
+            if size == crop and i in turned:
+                continue
+            turns = int(draws[i, 3] * 4) if size == crop else 0
+            image, label = store.window(pictures[i], size, draws[i, :3],
+                                        turns)
+            _pixels(images_[row])[:] = image
+            if label is not None:
+                labels[row, ..., 0] = label
+        return images_, labels
+    crops = cut(range(len(indices)), crop)
+    windows = cut(turned, augment.window_size(crop))
+    return (*crops, draws, turned.astype(np.int32), *windows)
+
+
+def _finish(image, label, draws, places, windows, window_labels, indices, name,
+            crop, strength, convention, set_seed):
+    """The TensorFlow half: turns by any angle, photometry, units."""
+    b = indices.shape[0]
+    image = tf.cast(tf.ensure_shape(image, [b, crop, crop, 3]), tf.float32)
+    label = tf.ensure_shape(label, [b, crop, crop, 1])
+    draws = tf.ensure_shape(draws, [b, _DRAWS])
+    if windows is not None:
+        n, places = augment.window_size(crop), tf.ensure_shape(places, [None])
+        angles = tf.gather(draws[:, 5], places) * (2.0 * math.pi)
+        turned = augment.rotate_and_crop(
+            tf.cast(tf.ensure_shape(windows, [None, n, n, 3]), tf.float32),
+            angles, crop)
+        image = tf.tensor_scatter_nd_update(image, places[:, None], turned)
+    if windows is not None and name == 'binary':
+        masks = augment.rotate_and_crop(tf.cast(tf.ensure_shape(
+            window_labels, [None, n, n, 1]), tf.uint8), angles, crop,
+            'nearest')
+        label = tf.tensor_scatter_nd_update(
+            label, places[:, None], tf.cast(masks, tf.uint16))
+    seeds = tf.stack([tf.fill([b], tf.constant(set_seed, tf.int64)), indices],
+                     axis=1)
+    image = _photometric(image / 255.0, draws[:, 6:], seeds, strength)
+    return {'image': image} | _label(name, label, convention)
+
+
+def _label(name, label, convention):
+    """Codes of prepare -> what the losses compare with."""
+    label = tf.cast(label, tf.float32)
     if name == 'synthetic':
-        sigma = tf.cast(label, tf.float32) * _SIGMA_PER_CODE
         # Enlarging a small picture can push sigma beyond the map's range.
-        batch['defocus'] = tf.minimum(
-            optics.defocus_from_sigma(sigma, convention), 1.0)
-    elif name == 'binary':
-        batch['blurred'] = tf.cast(label, tf.float32)
-    return batch
+        return {'defocus': tf.minimum(optics.defocus_from_sigma(
+            label * _SIGMA_PER_CODE, convention), 1.0)}
+    return {'blurred': label} if name == 'binary' else {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -513,14 +567,20 @@ class Shard:
     local: int
     offset: int
 
-    def sample(self, k):
-        """Global sample index of this worker's k-th picture."""
-        return (k // self.local) * self.batch + self.offset + k % self.local
+    def indices(self, batch):
+        """Global sample indices of this worker's batch `batch`, int64 [b].
+
+        Its replicas take batches in turn.
+        """
+        replicas = self.local // self.per_replica
+        first = ((batch // replicas) * self.batch + self.offset
+                 + (batch % replicas) * self.per_replica)
+        return first + tf.range(self.per_replica, dtype=tf.int64)
 
 
-def make_batches(stores, crop, shard, seed, first_step=0, rotate=True,
-                 photometric=Photometric(), convention='sigma7'):  # noqa: B008
-    """The endless training batches of one worker, from `first_step` on.
+def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
+                 rotate=True, photometric=None, convention='sigma7'):
+    """The training batches of one worker, from `first_step` on.
 
     Args:
         stores: {'synthetic': Store, ...}; the sets that training uses.
@@ -528,25 +588,42 @@ def make_batches(stores, crop, shard, seed, first_step=0, rotate=True,
         shard: Shard.
         seed: Of everything random.
         first_step: Steps already done.
-        rotate: Turn photographs without a sigma label by any angle, not by
-            quarters only.
-        photometric: Photometric.
+        last_step: Where the batches end; None: never.
+        rotate: Turn half of the photographs without a sigma label by any
+            angle, not by quarters. Only half, because turning resamples: D
+            must not take that for the mark of a real photograph.
+        photometric: Photometric, or None for no changes.
         convention: What the network's map means, see optics.
 
     Returns:
         tf.data.Dataset of steps.make_train_step's batches.
     """
+    strength = photometric or Photometric()
+    replicas = shard.local // shard.per_replica
+    end = tf.int64.max if last_step is None else last_step * replicas
+
     def one_set(name, store):
+        set_seed = len(SETS) * seed + SETS.index(name)
         turn = rotate and name != 'synthetic'
-        window = augment.window_size(crop) if turn else crop
-        indices = tf.data.Dataset.range(first_step * shard.local,
-                                        tf.int64.max)
-        samples = indices.map(
-            lambda k: _sample(store, window, seed, shard.sample(k)),
-            num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return samples.batch(shard.per_replica, drop_remainder=True).map(
-            lambda *parts: _finish(*parts, name, crop, turn, photometric,
-                                   convention),
+        types = (tf.uint8, tf.uint16, tf.float32, tf.int32, tf.uint8,
+                 tf.uint16)
+
+        def load(batch):
+            indices = shard.indices(batch)
+            pictures = permuted(indices, len(store.pictures),
+                                tf.constant(set_seed, tf.int64))
+            return *tf.numpy_function(
+                functools.partial(_cut_batch, store, crop, turn, set_seed),
+                [indices, pictures], types), indices
+
+        def finish(image, label, draws, places, windows, labels, indices):
+            if not turn:
+                windows = None
+            return _finish(image, label, draws, places, windows, labels,
+                           indices, name, crop, strength, convention, set_seed)
+        batches = tf.data.Dataset.range(first_step * replicas, end)
+        return batches.map(
+            lambda batch: finish(*load(batch)),
             num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     sets = {name: one_set(name, store) for name, store in stores.items()}
     return tf.data.Dataset.zip(sets).prefetch(2)

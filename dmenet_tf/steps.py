@@ -202,7 +202,7 @@ def _supervised(trainer, batch, outputs, weights):
     return terms
 
 
-def _update_discriminator(trainer, features, weights):
+def update_discriminator(trainer, features, weights):
     """Moves D on detached features; -> (its terms, finite) (Eqs. 4 and 7)."""
     d = trainer.networks.D
     with tf.GradientTape() as tape:
@@ -220,7 +220,7 @@ def _update_discriminator(trainer, features, weights):
     return {'L_D': mean, 'L_d': total, 'gradient_d': norm}, finite
 
 
-def _adversarial(trainer, features, weights):
+def adversarial_gradients(trainer, features, weights):
     """L_adv over the real sets against the updated D, and its dL/dF."""
     names = [name for name in features if name != 'synthetic']
     real = [features[name] for name in names]
@@ -233,7 +233,7 @@ def _adversarial(trainer, features, weights):
     return loss, tape.gradient(scaled, real)
 
 
-def _replica_step(trainer, batch, weights):
+def replica_step(trainer, batch, weights):
     """The step of one replica; see the top of this file. -> dict of terms."""
     b, theta = trainer.networks.B, trainer.generator_variables()
     with tf.GradientTape() as tape:
@@ -247,9 +247,10 @@ def _replica_step(trainer, batch, weights):
     seeds, finite = [tf.ones_like(targets[0])], True
     if weights.lambda_adv:
         features = {name: out['features'] for name, out in outputs.items()}
-        d_terms, finite = _update_discriminator(trainer, features, weights)
+        d_terms, finite = update_discriminator(trainer, features, weights)
         terms |= d_terms
-        terms['L_adv'], d_features = _adversarial(trainer, features, weights)
+        terms['L_adv'], d_features = adversarial_gradients(
+            trainer, features, weights)
         targets += [features[name] for name in features if name != 'synthetic']
         seeds += d_features
     terms['L_g'] = supervised + weights.lambda_adv * terms.get('L_adv', 0.0)
@@ -279,18 +280,15 @@ def make_train_step(trainer, weights, strategy=None, jit_compile=False):
         L_B, L_aux, L_C, L_S, L_adv, L_D, L_g, L_d and gradient norms.
     """
     strategy = strategy or tf.distribute.get_strategy()
-
-    def replica_step(batch):
-        return _replica_step(trainer, batch, weights)
-
+    one_replica = functools.partial(replica_step, trainer, weights=weights)
     if jit_compile:
-        replica_step = tf.function(replica_step, jit_compile=True)
+        one_replica = tf.function(one_replica, jit_compile=True)
 
     # Without AutoGraph: no branch here depends on a tensor, and it doubles
     # the time of tracing.
     @functools.partial(tf.function, autograph=False)
     def train_step(batch):
-        terms = strategy.run(replica_step, args=(batch,))
+        terms = strategy.run(one_replica, args=(batch,))
         # Every replica holds the mean already; local values are the same.
         return {name: strategy.experimental_local_results(value)[0]
                 for name, value in terms.items()}

@@ -163,8 +163,8 @@ def loss_weights(config):
                             for name in steps.Weights._fields})
 
 
-def make_input(strategy, stores, config, first_step):
-    """An iterator over the strategy's batches from `first_step` on."""
+def make_input(strategy, stores, config, first_step, last_step):
+    """An iterator over the strategy's batches after `first_step`."""
     if config.batch % strategy.num_replicas_in_sync:
         raise ValueError(
             f'--batch={config.batch} cannot be shared by '
@@ -178,7 +178,7 @@ def make_input(strategy, stores, config, first_step):
         photometric = datasets.Photometric(
             config.exposure, config.gamma, config.noise, config.jpeg_quality)
         return datasets.make_batches(
-            stores, config.crop, shard, config.seed, first_step,
+            stores, config.crop, shard, config.seed, first_step, last_step,
             config.rotate == 'any', photometric, convention(config))
     return iter(strategy.distribute_datasets_from_function(batches_of_worker))
 
@@ -571,7 +571,7 @@ def train_loop(run):
     """Steps until the end or a signal; returns whether it was stopped."""
     config = run.config
     first = int(run.trainer.step)
-    batches = make_input(run.strategy, run.stores, config, first)
+    batches = make_input(run.strategy, run.stores, config, first, run.total)
     warm_up, full = run.make_steps()
     clock, pending = Clock(), Losses()
     bar = files.progress(total=run.total, initial=first, unit='step')
