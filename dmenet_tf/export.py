@@ -29,21 +29,7 @@ from absl import app, flags
 
 from dmenet_tf import files, inference, weights
 
-_MODEL = flags.DEFINE_string(
-    'model', 'small', 'A bundled model, a weights file (.npz) made by '
-    "dmenet_tf.train, or the authors' checkpoint DMENet_BDCS.npz.")
-_OUTPUT_DIR = flags.DEFINE_string(
-    'output_dir', None, "TF Serving's model_base_path; the SavedModel goes "
-    'into its folder --version.')
-_VERSION = flags.DEFINE_integer('version', 1, 'Folder of this model.',
-                                lower_bound=1)
-_ONNX = flags.DEFINE_string(
-    'onnx', None, 'Also write this .onnx file (pip install tf2onnx).')
-_TFLITE = flags.DEFINE_string(
-    'tflite', None, 'Also write this .tflite file, for images of --size.')
-_SIZE = flags.DEFINE_list(
-    'size', ['480', '640'], 'Height and width of the images of --tflite.')
-
+FLAGS = flags.FLAGS
 _WARM_UP_SIZES = ((480, 640), (64, 64))
 
 
@@ -235,10 +221,27 @@ def export_tflite(model, path, size):
     return error
 
 
+def define_flags():
+    """Defines the flags of this command."""
+    flags.DEFINE_string(
+        'model', 'small', 'A bundled model, a weights file (.npz) made by '
+        "dmenet_tf.train, or the authors' checkpoint DMENet_BDCS.npz.")
+    flags.DEFINE_string(
+        'output_dir', None, "TF Serving's model_base_path; the SavedModel goes "
+        'into its folder --version.')
+    flags.DEFINE_integer('version', 1, 'Folder of this model.', lower_bound=1)
+    flags.DEFINE_string(
+        'onnx', None, 'Also write this .onnx file (pip install tf2onnx).')
+    flags.DEFINE_string(
+        'tflite', None, 'Also write this .tflite file, for images of --size.')
+    flags.DEFINE_list(
+        'size', ['480', '640'], 'Height and width of the images of --tflite.')
+
+
 def main(argv):
     if argv[1:]:
         raise app.UsageError(f'Unexpected arguments: {argv[1:]}.')
-    if not (_OUTPUT_DIR.value or _ONNX.value or _TFLITE.value):
+    if not (FLAGS.output_dir or FLAGS.onnx or FLAGS.tflite):
         raise app.UsageError('Pass --output_dir, --onnx or --tflite.')
     try:
         _run()
@@ -247,19 +250,20 @@ def main(argv):
 
 
 def _run():
-    if _OUTPUT_DIR.value:
-        folder = export_saved_model(_MODEL.value, _OUTPUT_DIR.value,
-                                    _VERSION.value)
+    if FLAGS.output_dir:
+        folder = export_saved_model(FLAGS.model, FLAGS.output_dir,
+                                    FLAGS.version)
         print(f'SavedModel: {folder}')
-    if _ONNX.value:
-        error = export_onnx(weights.load_model(_MODEL.value), _ONNX.value)
-        print(f'ONNX: {_ONNX.value}, within {error:.1g} px of Keras')
-    if _TFLITE.value:
-        size = tuple(int(side) for side in _SIZE.value)
-        error = export_tflite(weights.load_model(_MODEL.value), _TFLITE.value,
+    if FLAGS.onnx:
+        error = export_onnx(weights.load_model(FLAGS.model), FLAGS.onnx)
+        print(f'ONNX: {FLAGS.onnx}, within {error:.1g} px of Keras')
+    if FLAGS.tflite:
+        size = tuple(int(side) for side in FLAGS.size)
+        error = export_tflite(weights.load_model(FLAGS.model), FLAGS.tflite,
                               size)
-        print(f'TFLite: {_TFLITE.value}, within {error:.1g} px of Keras')
+        print(f'TFLite: {FLAGS.tflite}, within {error:.1g} px of Keras')
 
 
 if __name__ == '__main__':
+    define_flags()
     app.run(main)

@@ -27,41 +27,7 @@ from PIL import Image
 
 from dmenet_tf import files, images, maps
 
-_MODEL = flags.DEFINE_string(
-    'model', 'small', 'A bundled model, a weights file (.npz) made by '
-    "dmenet_tf.train, or the authors' checkpoint DMENet_BDCS.npz.")
-_OUTPUT_DIR = flags.DEFINE_string(
-    'output_dir', 'defocus_maps', 'Folder for the maps; made if missing.')
-_FORMAT = flags.DEFINE_list(
-    'format', ['npy', 'color'], 'One or several, such as npy,overlay. npy: '
-    'float32 px. png16: 16 bits, px = code / 1000. tiff: float32 px. '
-    'color: with a bar in px. overlay: colours over the photograph. '
-    "normalized: the paper's [0, 1] (sigma / 7 px) in 8 bits. binary: "
-    '255 = blurred, above 0.3 max + 0.7 min.')
-flags.register_validator(
-    'format', lambda kinds: bool(kinds) and set(kinds) <= set(maps.FORMATS),
-    f'must be of {", ".join(maps.FORMATS)}, separated by commas.')
-_SUMMARY = flags.DEFINE_string(
-    'summary', None, 'A .csv of one row a photograph: mean, median and 95th '
-    'percentile of sigma, share of sharp pixels, box of the sharpest region, '
-    'one sharpness score.')
-_RECURSIVE = flags.DEFINE_bool(
-    'recursive', False, 'Look into folders of folders; --output_dir gets the '
-    'same tree.')
-_OVERWRITE = flags.DEFINE_bool('overwrite', False, 'Map again what has maps.')
-_MAX_SIDE = flags.DEFINE_integer(
-    'max_side', None, 'Estimate at this longest side, px, and enlarge the map '
-    'and its sigma: faster.', lower_bound=16)
-_TILE = flags.DEFINE_integer(
-    'tile', None, 'Side of the tiles that large photographs go through in, '
-    'px; 0: in one pass. By default as memory demands. The map is the same.',
-    lower_bound=0)
-_MAX_SIGMA = flags.DEFINE_float(
-    'max_sigma', None, 'sigma in px at the bright end of the colours. By '
-    "default each map's own largest value, at least 1 px.", lower_bound=0.1)
-_ALLOW_HUGE = flags.DEFINE_bool(
-    'allow_huge', False, f'Read pictures above {2 * Image.MAX_IMAGE_PIXELS} '
-    'pixels, which otherwise count as decompression bombs.')
+FLAGS = flags.FLAGS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,10 +203,52 @@ def unmapped(jobs, kinds, summary=None):
             or (summary and not summary.has(job))]
 
 
+def define_flags():
+    """Defines the flags of this command."""
+    flags.DEFINE_string(
+        'model', 'small', 'A bundled model, a weights file (.npz) made by '
+        "dmenet_tf.train, or the authors' checkpoint DMENet_BDCS.npz.")
+    flags.DEFINE_string(
+        'output_dir', 'defocus_maps', 'Folder for the maps; made if missing.')
+    flags.DEFINE_list(
+        'format', ['npy', 'color'], 'One or several, such as npy,overlay. '
+        'npy: float32 px. png16: 16 bits, px = code / 1000. tiff: float32 px. '
+        'color: with a bar in px. overlay: colours over the photograph. '
+        "normalized: the paper's [0, 1] (sigma / 7 px) in 8 bits. binary: "
+        '255 = blurred, above 0.3 max + 0.7 min.')
+    flags.register_validator(
+        'format',
+        lambda kinds: bool(kinds) and set(kinds) <= set(maps.FORMATS),
+        f'must be of {", ".join(maps.FORMATS)}, separated by commas.')
+    flags.DEFINE_string(
+        'summary', None, 'A .csv of one row a photograph: mean, median and '
+        '95th percentile of sigma, share of sharp pixels, box of the sharpest '
+        'region, one sharpness score.')
+    flags.DEFINE_bool(
+        'recursive', False, 'Look into folders of folders; --output_dir gets '
+        'the same tree.')
+    flags.DEFINE_bool('overwrite', False, 'Map again what has maps.')
+    flags.DEFINE_integer(
+        'max_side', None, 'Estimate at this longest side, px, and enlarge the '
+        'map and its sigma: faster.', lower_bound=16)
+    flags.DEFINE_integer(
+        'tile', None, 'Side of the tiles that large photographs go through '
+        'in, px; 0: in one pass. By default as memory demands. The map is the '
+        'same.', lower_bound=0)
+    flags.DEFINE_float(
+        'max_sigma', None, 'sigma in px at the bright end of the colours. By '
+        "default each map's own largest value, at least 1 px.",
+        lower_bound=0.1)
+    flags.DEFINE_bool(
+        'allow_huge', False, 'Read pictures above '
+        f'{2 * Image.MAX_IMAGE_PIXELS} pixels, which otherwise count as '
+        'decompression bombs.')
+
+
 def main(argv):
     if not argv[1:]:
         raise app.UsageError('Name at least one photograph or folder.')
-    if _ALLOW_HUGE.value:
+    if FLAGS.allow_huge:
         Image.MAX_IMAGE_PIXELS = None
     try:
         sys.exit(_run(argv[1:]))
@@ -253,20 +261,20 @@ def main(argv):
 def _explained(error):
     if getattr(error, 'errno', None) in (errno.ENOSPC, errno.EROFS,
                                          errno.EACCES, errno.EDQUOT):
-        return (f'{error.strerror}: {error.filename or _OUTPUT_DIR.value}. '
+        return (f'{error.strerror}: {error.filename or FLAGS.output_dir}. '
                 'No map is half-written; the same call goes on from here.')
     return error
 
 
 def _run(arguments):
     """Returns the exit status."""
-    output_dir = pathlib.Path(_OUTPUT_DIR.value)
+    output_dir = pathlib.Path(FLAGS.output_dir)
     listed = _lines(sys.stdin) if '-' in arguments else ()
-    jobs, failed = find_jobs(arguments, output_dir, _RECURSIVE.value, listed)
+    jobs, failed = find_jobs(arguments, output_dir, FLAGS.recursive, listed)
     for line in failed:
         files.complain(line)
-    summary = SummaryFile(_SUMMARY.value) if _SUMMARY.value else None
-    todo = jobs if _OVERWRITE.value else unmapped(jobs, _FORMAT.value, summary)
+    summary = SummaryFile(FLAGS.summary) if FLAGS.summary else None
+    todo = jobs if FLAGS.overwrite else unmapped(jobs, FLAGS.format, summary)
     done = []
     if todo:
         done, bad = _map(todo, summary)
@@ -280,10 +288,10 @@ def _run(arguments):
 def _map(todo, summary):
     """Maps what is to be done; returns the jobs done and the failures."""
     from dmenet_tf import inference, weights  # Seconds: --help must not wait.
-    model = inference.fold(weights.load_model(_MODEL.value))
+    model = inference.fold(weights.load_model(FLAGS.model))
     done, failed = [], []
-    results = map_photographs(todo, model, _FORMAT.value, _MAX_SIDE.value,
-                              _TILE.value, _MAX_SIGMA.value,
+    results = map_photographs(todo, model, FLAGS.format, FLAGS.max_side,
+                              FLAGS.tile, FLAGS.max_sigma,
                               summary and summary.add)
     for job, line in files.progress(results, total=len(todo), unit='photo'):
         if line is None:
@@ -297,11 +305,11 @@ def _map(todo, summary):
 def _report(jobs, todo, done, failed):
     kept = len(jobs) - len(todo)
     print(f'{len(done)} photograph{"" if len(done) == 1 else "s"} mapped into '
-          f'{_OUTPUT_DIR.value}'
+          f'{FLAGS.output_dir}'
           + (f', {kept} had their maps already' if kept else '')
           + (f', {len(failed)} failed' if failed else '') + '.')
-    shown = next(kind for kind in ('color', 'overlay', *_FORMAT.value)
-                 if kind in _FORMAT.value)
+    shown = next(kind for kind in ('color', 'overlay', *FLAGS.format)
+                 if kind in FLAGS.format)
     for job in done[:10]:
         print(f'  {job.path(shown)}')
     if len(done) > 10:
@@ -309,4 +317,5 @@ def _report(jobs, todo, done, failed):
 
 
 if __name__ == '__main__':
+    define_flags()
     app.run(main)
