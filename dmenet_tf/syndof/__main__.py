@@ -5,7 +5,18 @@
     python -m dmenet_tf.syndof --input_dir=DIR --check
     python -m dmenet_tf.syndof --input_dir=DIR --preview=6 --output_dir=OUT
 
-The same command again goes on where it was stopped.
+The same command again goes on where it was stopped. DIR may be
+
+    DIR/image/... and DIR/depth/...     the same names below both (the authors'
+                                        synthetic_datasets, SYNTHIA, Sintel)
+    DIR/SCENE/image.png and depth.png   or im0.png and disp0.pfm: Middlebury
+    DIR/NAME.png and NAME_depth.png     or NAME.dpt
+    LIST.csv                            columns image, depth, and, if wanted,
+                                        name, source, depth_unit, depth_scale
+
+Depth: .dpt, .pfm (with calib.txt beside it), 8- and 16-bit .png, grey or RGB,
+.npy, .npz, .tif, .exr. A scenes.json in DIR may give depth_unit, depth_scale
+and the split of each scene. Check a new folder first.
 """
 
 import contextlib
@@ -20,7 +31,13 @@ for _name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS',
 import numpy as np  # noqa: E402
 from absl import app, flags, logging  # noqa: E402
 
-from dmenet_tf.syndof import capture, generate, pairs, rgbd  # noqa: E402
+from dmenet_tf.syndof import (  # noqa: E402
+    capture,
+    check,
+    generate,
+    pairs,
+    rgbd,
+)
 
 _INPUT_DIR = flags.DEFINE_string(
     'input_dir', None, 'Folder, or .csv, of RGB-D scenes; the layouts are in '
@@ -140,16 +157,15 @@ def _usable_scenes(client):
 
 
 def _print_reports(reports):
-    from dmenet_tf.syndof import check
     for report in reports:
         if _CHECK.value:
             print(check.line(report))
         elif report.problem:
             logging.error('%s', report.problem)
-    if _CHECK.value:
-        print(f'{len(reports)} scenes: '
-              f'{sum(bool(r.problem) for r in reports)} cannot be used, '
-              f'{sum(bool(r.warnings) for r in reports)} with warnings.')
+    hint = '' if _CHECK.value else ' (--check prints them)'
+    print(f'{len(reports)} scenes: '
+          f'{sum(bool(r.problem) for r in reports)} cannot be used, '
+          f'{sum(bool(r.warnings) for r in reports)} with warnings{hint}.')
 
 
 def _distinct(found, client):
@@ -188,7 +204,8 @@ def _generate(found, client):
 def _recipe():
     return generate.Recipe(
         seed=_SEED.value, sampler=_SAMPLER.value, max_coc=_MAX_COC.value,
-        max_size=_MAX_SIZE.value, textures=_TEXTURES.value,
+        max_size=_MAX_SIZE.value,
+        textures=_TEXTURES.value and os.path.abspath(_TEXTURES.value),
         kernel=_KERNEL.value, linear_light=_LINEAR_LIGHT.value,
         noise=_NOISE.value, jpeg_quality=_JPEG_QUALITY.value)
 

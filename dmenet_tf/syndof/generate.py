@@ -80,7 +80,7 @@ def generate(output_dir, count, recipe, found=None, client=None):
     Raises:
         ValueError: The folder holds images of another recipe, or more.
     """
-    output_dir = pathlib.Path(output_dir).resolve()
+    output_dir = pathlib.Path(output_dir).absolute()
     start_folder(output_dir, recipe, found)
     records = read_records(output_dir)
     if len(records) > count:
@@ -248,6 +248,7 @@ def write_image(output_dir, record, picture, sigma):
 def start_folder(output_dir, recipe, found):
     """Notes the recipe in a new folder, or checks that of an old one."""
     path = output_dir / 'dataset.json'
+    _remove_torn(output_dir)
     ours = _identity(recipe, found)
     if not path.exists():
         _write_json(path, {**ours, 'complete': False})
@@ -270,8 +271,16 @@ def finish_folder(output_dir, recipe, found, records, complete):
         'count': len(records), 'sources': totals(records, found)})
     for record in records:
         _record_path(output_dir, record['name']).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # another run's record may be in it
+    _remove_torn(output_dir)
+    with contextlib.suppress(OSError):  # there is none, or it is not empty
         (output_dir / '.records').rmdir()
+
+
+def _remove_torn(output_dir):
+    """Removes what killed processes were writing; see files.atomic_path."""
+    for folder in ('image', 'sigma', '.records'):
+        for path in (output_dir / folder).glob('.tmp-*'):
+            path.unlink()
 
 
 def read_records(output_dir):

@@ -61,7 +61,8 @@ def find_pairs(root, unit='auto', scale=None, split=None):
         FileNotFoundError: There is no such folder.
         ValueError: It holds no pair, or none of that split.
     """
-    root = pathlib.Path(root)
+    # Absolute: the processes that read them may stand elsewhere.
+    root = pathlib.Path(root).absolute()
     if not root.exists():
         raise FileNotFoundError(f'There is no {root}.')
     if root.is_file():
