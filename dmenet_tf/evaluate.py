@@ -260,9 +260,8 @@ def _same_cases(jobs_by_method):
 
 def _flags():
     """This module's flags and their values."""
-    own = flags.FLAGS.get_flags_for_module(sys.argv[0]) or []
-    own = own or flags.FLAGS.get_key_flags_for_module('__main__')
-    return {flag.name: flag.value for flag in own}
+    return {holder.name: holder.value for holder in globals().values()
+            if isinstance(holder, flags.FlagHolder)}
 
 
 def main(argv):

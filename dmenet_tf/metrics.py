@@ -99,7 +99,8 @@ def threshold_counts(values, mask):
 
     tau_k = v_min + (v_max - v_min) k / (LEVELS - 1), k = 0 ... LEVELS - 1:
     the paper's tau "slided from v_min to v_max", at 256 places. At tau_0 all
-    is called blurred, at the last only the map's maximum.
+    is called blurred, at the last only the map's maximum; of a constant map
+    always all.
 
     Args:
         values: [h, w].
@@ -108,7 +109,9 @@ def threshold_counts(values, mask):
     Returns:
         int64 [LEVELS, 2]: true positives and false positives, v >= tau_k.
     """
-    level = np.floor(normalized(values) * (LEVELS - 1) + 1e-9).astype(np.int64)
+    unit = normalized(values) if np.ptp(values) else np.ones(values.shape)
+    # What rounding took off an exact threshold is given back.
+    level = np.floor(unit * (LEVELS - 1) + 1e-9).astype(np.int64)
     joint = np.bincount((level + LEVELS * ~mask).ravel(),
                         minlength=2 * LEVELS).reshape(2, LEVELS)
     return np.cumsum(joint[:, ::-1], axis=1)[:, ::-1].T

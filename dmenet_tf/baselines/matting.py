@@ -36,7 +36,11 @@ def propagate(known, image, weight=0.005):
     low, high = np.min(known[is_known]), np.max(known[is_known])
     if low == high:
         return np.full(known.shape, low)
-    laplacian = pymatting.cf_laplacian(np.asarray(image, np.float64) / 255.0)
+    # 1e-5, not Levin's 1e-7: where a window is grey or flat its covariance of
+    # colours is singular, and pymatting's closed-form inverse then rounds so
+    # much that a step costs more than the data do.
+    laplacian = pymatting.cf_laplacian(np.asarray(image, np.float64) / 255.0,
+                                       epsilon=1e-5)
     data = sparse.diags(weight * is_known.ravel().astype(np.float64))
     # Centred: the solution starts from 0, which is then the middle.
     middle = (low + high) / 2

@@ -195,5 +195,4 @@ def _results(todo, workers, total):
         context = multiprocessing.get_context('spawn')
         with concurrent.futures.ProcessPoolExecutor(
                 min(workers, len(todo)), context) as pool:
-            yield from bar(pool.map(score_job, todo, chunksize=min(
-                4, -(-len(todo) // workers))))
+            yield from bar(pool.map(score_job, todo))

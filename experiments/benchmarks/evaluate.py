@@ -1,0 +1,70 @@
+"""Time and memory of scoring maps: 704 pairs of 640x640 px, as CUHK has.
+
+    python experiments/benchmarks/evaluate.py [maps ...]
+
+One line per number of maps (default 88 and 704): seconds, and the largest
+memory of any process. The same memory for both means that it does not grow.
+"""
+
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from PIL import Image
+
+SIZE = 640  # px
+WORKERS = 2
+
+
+def make(folder, count):
+    """Writes photographs (empty files: maps are scored without them), masks
+    and maps, 8 different ones over and over, as links."""
+    rng = np.random.default_rng(0)
+    for part in ('image', 'gt', 'maps'):
+        (folder / part).mkdir(exist_ok=True)
+    x = np.linspace(0, 1, SIZE)
+    for k in range(8):
+        mask = np.add.outer(x, (k + 1) / 4 * x) > 0.7
+        blur = mask + rng.normal(0, 0.4, mask.shape)
+        blur = 255 * np.clip((blur + 1) / 3, 0, 1)
+        for part, values in (('gt', 255 * mask), ('maps', blur)):
+            Image.fromarray(values.astype(np.uint8)).save(
+                folder / f'{part}_{k}.png')
+    for i in range(count):
+        (folder / f'image/out_of_focus{i:04d}.jpg').touch()
+        for part in ('gt', 'maps'):
+            link = folder / part / f'out_of_focus{i:04d}.png'
+            link.symlink_to(folder / f'{part}_{i % 8}.png')
+
+
+def measure(count):
+    """(seconds, MiB) of one run."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        make(folder, count)
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, '-m', 'dmenet_tf.evaluate', '--protocol=cuhk',
+             '--split=all', f'--images={folder}/image',
+             f'--ground_truth={folder}/gt', f'--predictions={folder}/maps',
+             f'--output_dir={folder}/out', f'--workers={WORKERS}',
+             '--sheet_images=0'], check=True, capture_output=True)
+        seconds = time.perf_counter() - start
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, usage.ru_maxrss / 1024
+
+
+def main():
+    for count in [int(given) for given in sys.argv[1:]] or [88, 704]:
+        seconds, mebibytes = measure(count)
+        print(f'{count} maps of {SIZE} px, {WORKERS} processes: '
+              f'{seconds:.1f} s, at most {mebibytes:.0f} MiB a process',
+              flush=True)
+
+
+if __name__ == '__main__':
+    main()
