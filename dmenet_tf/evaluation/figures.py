@@ -106,25 +106,22 @@ def sheet(rows, columns):
             [h, w, 3], None where a method has none.
         columns: Titles, as many as pictures in a row.
     """
-    shape = [next(p for p in pictures if p is not None).shape
-             for _, pictures in rows]
-    heights = [h / w for h, w, *_ in shape]
+    sizes = [pictures[0].shape for _, pictures in rows]
+    heights = [height / width for height, width, *_ in sizes]
     cell = max(1.2, 11 / len(columns))
-    figure = _new(cell * sum(heights) + 0.25 * len(rows) + 0.5,
-                  cell * len(columns))
+    figure = _new(1.06 * cell * sum(heights) + 0.4, cell * len(columns) + 0.2)
     grid = figure.subplots(len(rows), len(columns), squeeze=False,
                            gridspec_kw={'height_ratios': heights})
     for axes_row, (name, pictures) in zip(grid, rows, strict=True):
         for axes, picture in zip(axes_row, pictures, strict=True):
             axes.set_axis_off()
             if picture is not None:
-                axes.imshow(picture, cmap='gray', vmin=0, vmax=1,
-                            aspect='auto')
-        axes_row[0].set_title(textwrap.shorten(name, 30), fontsize=7,
-                              loc='left')
+                axes.imshow(picture, cmap='gray', vmin=0, vmax=1)
+        axes_row[0].text(-0.04, 0.5, textwrap.shorten(name, 30), fontsize=6,
+                         rotation=90, ha='right', va='center',
+                         transform=axes_row[0].transAxes)
     for axes, title in zip(grid[0], columns, strict=True):
-        axes.set_title(title, fontsize=9,
-                       loc='center' if axes is not grid[0, 0] else 'right')
+        axes.set_title(title, fontsize=9)
     return figure
 
 
