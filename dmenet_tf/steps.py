@@ -154,6 +154,11 @@ class Trainer(tf.Module):
             self.optimizers['d'] = keras.optimizers.Adam(rate, beta_1=0.9)
             self.optimizers['d'].build(networks.D.trainable_variables)
 
+    @property
+    def steps_done(self):
+        """`step` as an int, under any strategy."""
+        return int(tf.convert_to_tensor(self.step))
+
     def generator_variables(self):
         """theta_B (with its side heads) and theta_S."""
         variables = list(self.networks.B.trainable_variables)

@@ -268,11 +268,11 @@ class Checkpoints:
             OSError: It could not be written; older checkpoints are intact.
         """
         try:
-            return self._manager.save(int(self._trainer.step))
+            return self._manager.save(self._trainer.steps_done)
         except tf.errors.OpError as error:
             line = (error.message or repr(error)).splitlines()[0]
             raise OSError(
-                f'The checkpoint of step {int(self._trainer.step)} could not '
+                f'The checkpoint of step {self._trainer.steps_done} could not '
                 f'be written: {line} The last one is {self.latest}.'
             ) from error
 
@@ -499,19 +499,25 @@ class Run:
     def metadata(self):
         """What a weights file tells about how it was trained."""
         return {'convention': convention(self.config),
-                'trained': {'steps': int(self.trainer.step),
+                'trained': {'steps': self.trainer.steps_done,
                             'flags': dataclasses.asdict(self.config),
                             'pictures': {name: len(pictures) for name, pictures
                                          in self.pictures.items()}}}
 
     def finish(self, hours):
         """Writes the last weights and the model card."""
+        nets = self.publish()  # Mirrored variables are read by all workers.
+        if self.chief:
+            self._write_results(nets, hours)
+        self.agree(False)  # The others stay until the chief is done.
+
+    def _write_results(self, nets, hours):
         path = self.workdir / 'weights.npz'
         metadata = self.metadata()
         metadata['trained']['hours'] = round(hours, 3)
         metadata['trained']['commit'] = records.commit()
         best = records.read_best(self.workdir)
-        weights.save(path, self.publish(), metadata)
+        weights.save(path, nets, metadata)
         records.write_model_card(self.workdir, metadata, best)
         written = [path, self.workdir / 'model_card.md']
         written += [self.workdir / 'best.npz'] if best else []
@@ -546,10 +552,9 @@ def train_and_evaluate(config):
         raise _plain_error(run, error) from error
     if stopped:
         logging.info('Stopped at step %d; run again with the same flags to '
-                     'go on.', int(run.trainer.step))
+                     'go on.', run.trainer.steps_done)
         return STOPPED
-    if run.chief:
-        run.finish((time.perf_counter() - began) / 3600)
+    run.finish((time.perf_counter() - began) / 3600)
     return 0
 
 
@@ -561,7 +566,7 @@ def _plain_error(run, error):
     line = (error.message or repr(error)).splitlines()[0]
     if run.strategy.extended._in_multi_worker_mode():
         return OSError(
-            f'Step {int(run.trainer.step) + 1} failed, perhaps because '
+            f'Step {run.trainer.steps_done + 1} failed, perhaps because '
             f'another worker was lost ({line}). Start all workers again with '
             f'the same flags: they go on from {run.checkpoints.latest}.')
     return error
@@ -570,7 +575,7 @@ def _plain_error(run, error):
 def train_loop(run):
     """Steps until the end or a signal; returns whether it was stopped."""
     config = run.config
-    first = int(run.trainer.step)
+    first = run.trainer.steps_done
     batches = make_input(run.strategy, run.stores, config, first, run.total)
     warm_up, full = run.make_steps()
     clock, pending = Clock(), Losses()

@@ -152,7 +152,7 @@ def test_steps_may_grow_unless_the_schedule_depends_on_them(folders, tmp_path):
 
 def test_a_full_disk_leaves_the_old_checkpoint(folders, tmp_path, monkeypatch):
     class Trainer:
-        step = tf.Variable(1, dtype=tf.int64)
+        step, steps_done = tf.Variable(1, dtype=tf.int64), 1
         loss_scale = tf.Module()
         optimizers = {}
         networks = type('None', (), {'_asdict': lambda self: {}})()
