@@ -27,7 +27,7 @@ import sys
 
 from absl import app, flags
 
-from dmenet_tf import baselines, files
+from dmenet_tf import baselines, files, images
 from dmenet_tf.evaluation import (
     pairing,
     protocols,
@@ -166,12 +166,12 @@ def jobs_of(method, cases, noise, output_dir):
     maps, problems = {}, []
     if method.kind == 'predictions':
         known = {pairing.name_of(path) for path in
-                 pairing.images.find_images(_IMAGES.value)}
+                 images.find_images(_IMAGES.value)}
         maps, problems = pairing.match_predictions(
             method.source, [case.name for case in cases], known)
         cases = [case for case in cases if case.name in maps]
     settings = settings_of(noise)
-    # Foreign maps ignore units that only they do not have.
+    # What is said of foreign maps must not outdate the scores of others.
     if method.kind != 'predictions':
         settings = dataclasses.replace(
             settings, prediction_unit='px', prediction_scale=None,

@@ -153,11 +153,11 @@ def average_precision(values, mask):
         values: [h, w].
         mask: bool [h, w] with at least one True.
     """
-    blurred, sharp = np.sort(values[mask]), np.sort(values[~mask])
-    levels, counts = np.unique(blurred, return_counts=True)
+    levels, counts = np.unique(values[mask], return_counts=True)
+    sharp = np.sort(values[~mask])
     found = np.cumsum(counts[::-1])[::-1]
     false = len(sharp) - np.searchsorted(sharp, levels, 'left')
-    return float(np.sum(counts * (found / (found + false))) / len(blurred))
+    return float(np.sum(counts * (found / (found + false))) / found[0])
 
 
 def detection_scores(values, mask):

@@ -169,7 +169,7 @@ def _sheet_row(jobs):
     except (ValueError, OSError):
         return None
     small = Image.fromarray(image)
-    small.thumbnail((scoring._THUMBNAIL, scoring._THUMBNAIL))
+    small.thumbnail((scoring.THUMBNAIL, scoring.THUMBNAIL))
     top = max(float(np.nanmax(truth)), 1e-6)
     pictures = [np.asarray(small)]
     for job in jobs:

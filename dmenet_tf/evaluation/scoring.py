@@ -20,7 +20,7 @@ from PIL import Image
 from dmenet_tf import __version__, baselines, files
 from dmenet_tf.evaluation import pairing, protocols
 
-_THUMBNAIL = 320  # px, the longer side on the sheet
+THUMBNAIL = 320  # px, the longer side on the sheet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +114,7 @@ def score_job(job, model=None):
 
 def _save_thumbnail(values, path):
     picture = Image.fromarray(np.asarray(values, np.float32))
-    picture.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)
+    picture.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     with files.atomic_path(path) as temporary, temporary.open('wb') as file:
         np.save(file, np.asarray(picture))
 
