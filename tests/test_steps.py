@@ -168,7 +168,6 @@ def heads(trainer):
 
 
 @pytest.mark.parametrize('changes, expected', [
-    ({}, {'B'}),
     ({'lambda_aux': 1.0}, {'B'}),
     ({'lambda_C': 1e-4}, {'B'}),
     ({'lambda_S': 1.0}, {'B', 'S'}),
@@ -209,6 +208,7 @@ def test_l_adv_is_measured_by_the_updated_discriminator(traced):
     np.testing.assert_allclose(terms['L_adv'], expected, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_without_adversary_unlabelled_photos_do_not_move_b():
     results = []
     for seed in (0, 1):
@@ -248,6 +248,7 @@ def test_loss_scale_doubles_after_good_steps():
         assert float(scale.factor) == expected
 
 
+@pytest.mark.slow
 def test_scaled_loss_gives_the_same_gradients(traced):
     trainer = make_trainer(float16=True)
     scaled = steps.replica_step(trainer, make_batch(), steps.Weights())

@@ -283,11 +283,17 @@ def run(config):
 def interrupt(config, step, number):
     """Starts a run and signals it once the checkpoint of `step` is there."""
     process = start(config)
-    path = pathlib.Path(config.workdir) / f'checkpoints/ckpt-{step}.index'
-    while process.poll() is None and not path.is_file():
-        time.sleep(0.01)
+    wait_for_checkpoint(process, config.workdir, step)
     process.send_signal(number)
     return process.communicate()[0], process.returncode
+
+
+def wait_for_checkpoint(process, workdir, step):
+    """Returns once the checkpoint counts: its name is in the list."""
+    path = pathlib.Path(workdir) / 'checkpoints/checkpoint'
+    while process.poll() is None and not (
+            path.is_file() and f'ckpt-{step}"' in path.read_text()):
+        time.sleep(0.01)
 
 
 @pytest.mark.slow
@@ -365,9 +371,7 @@ def test_two_workers_follow_one_and_survive_a_restart(folders, tmp_path):
     two = joint(folders, tmp_path / 'two', distribute='multi_worker',
                 **settings)
     workers = run_workers(two)
-    path = tmp_path / 'two/checkpoints/ckpt-5.index'
-    while workers[0].poll() is None and not path.is_file():
-        time.sleep(0.01)
+    wait_for_checkpoint(workers[0], tmp_path / 'two', 5)
     workers[1].kill()
     output = [worker.communicate()[0] for worker in workers][0]
     assert workers[0].returncode == 1, output
