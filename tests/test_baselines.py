@@ -18,7 +18,7 @@ from dmenet_tf.baselines import (
 )
 
 RNG = np.random.default_rng(0)
-NEED_PYMATTING = ('zhuo_sim', 'lbp')
+NEED_PYMATTING = ('zhuo_sim',)
 
 
 def half_blurred(size=72, sigma=3.0):
