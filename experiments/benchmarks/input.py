@@ -53,15 +53,17 @@ def main():
         batches = iter(datasets.make_batches(stores, CROP, shard, seed=0,
                                               last_step=1 + ROUNDS * STEPS))
         next(batches)
-        rates = []
+        rates, cpu = [], time.process_time()
         for _ in range(ROUNDS):
             began = time.perf_counter()
             for _ in range(STEPS):
                 next(batches)
             rates.append(STEPS * BATCH / (time.perf_counter() - began))
+        cpu = (time.process_time() - cpu) / (ROUNDS * STEPS * BATCH)
     print(f'cache {cache}: {statistics.median(rates):.0f} crops/s from each of '
           f'{len(stores)} sets (rounds: '
-          f'{", ".join(f"{rate:.0f}" for rate in rates)})')
+          f'{", ".join(f"{rate:.0f}" for rate in rates)}); '
+          f'{cpu * 1e3:.1f} ms of CPU for one of each')
 
 
 if __name__ == '__main__':
