@@ -20,7 +20,9 @@ setup(
     packages=find_packages(include=['dmenet_tf', 'dmenet_tf.*']),
     package_data={'dmenet_tf': ['tables/*.csv']},
     extras_require={
-        'test': ['ruff', 'pytest-xdist'],
+        'test': ['ruff', 'pytest-xdist', 'pymatting>=1.1', 'scikit-learn'],
+        'evaluation': ['pymatting>=1.1'],
+        'exr': ['OpenEXR>=3.3'],
         'heic': ['pillow-heif'],
         'onnx': ['tf2onnx', 'onnxruntime'],
         'serving': ['tensorflow-serving-api'],
