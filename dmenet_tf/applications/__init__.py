@@ -1,0 +1,1 @@
+"""What a defocus map is for: stronger blur, everything in focus, depth."""

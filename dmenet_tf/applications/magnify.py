@@ -1,0 +1,156 @@
+"""Magnifies the blur of photographs: background softer, subject as it is.
+
+    python -m dmenet_tf.applications.magnify photo.jpg --strength=3 \\
+        --output_dir=soft
+
+Each pixel is blurred according to its sigma by the renderer that makes SYNDOF,
+in layers ordered by blur, the most blurred farthest [Lee 2019, Section 5.4,
+Fig. 8]. Writes photo_magnified.png and, to compare,
+photo_magnified_before_after.png.
+"""
+
+import numpy as np
+from absl import app, flags
+
+from dmenet_tf.applications import inputs
+from dmenet_tf.syndof import render
+
+KERNELS = ('exact', 'paper')
+MAX_SIGMA = 60.0  # px; wider blur has no more to show
+_LAYERS = 350
+
+
+def added_sigma(sigma, strength, kernel='exact', focus=None,
+                max_sigma=MAX_SIGMA):
+    """The Gaussian to add at each pixel so that its blur grows m times.
+
+    exact:  sqrt((m sigma)^2 - sigma^2), because variances add: the total
+            is m sigma.
+    paper:  m sigma on top of what there is [Lee 2019, Section 5.4]: the total
+            is sqrt(m^2 + 1) sigma.
+
+    With a focus f, sigma is replaced by |sigma - f|: what is as blurred as
+    the focus stays, everything else grows with its distance from it.
+
+    Args:
+        sigma: [h, w] px.
+        strength: m, >= 1 for exact, >= 0 for paper.
+        kernel: One of KERNELS.
+        focus: sigma of what shall stay as it is, px, or None.
+        max_sigma: Bound of what is added, px.
+
+    Returns:
+        [h, w] px.
+
+    Raises:
+        ValueError: An argument is out of range.
+    """
+    if kernel not in KERNELS:
+        raise ValueError(f'kernel must be one of {KERNELS}. Received: '
+                         f'{kernel!r}.')
+    if not strength >= (1 if kernel == 'exact' else 0):
+        raise ValueError(
+            'strength must be at least 1 for the exact kernel and 0 for that '
+            f'of the paper: blur can be added only. Received: {strength}.')
+    if focus is not None:
+        sigma = np.abs(sigma - focus)
+    factor = np.sqrt(strength**2 - 1) if kernel == 'exact' else strength
+    return np.minimum(factor * sigma, max_sigma).astype(np.float32)
+
+
+def layers_by_blur(sigma, limit=_LAYERS):
+    """Cuts a map into at most `limit` layers, the most blurred first.
+
+    Args:
+        sigma: [h, w] px.
+
+    Returns:
+        layer [h, w] int32, 0 = most blurred; sigma of each layer [n] px.
+    """
+    values, layer = np.unique(sigma, return_inverse=True)
+    if len(values) > limit:
+        step = max(float(values[-1]) / (limit - 1), 1e-6)
+        codes, layer = np.unique(np.rint(sigma / step).astype(np.int32),
+                                 return_inverse=True)
+        values = codes * step
+    layer = (len(values) - 1 - layer).reshape(sigma.shape)
+    return layer.astype(np.int32), values[::-1].astype(np.float32)
+
+
+def magnify(image, sigma, strength=3.0, kernel='exact', focus_on=None,
+            max_sigma=MAX_SIGMA):
+    """Magnifies the defocus blur of a photograph.
+
+    Args:
+        image: RGB [h, w, 3] or grey [h, w], float in [0, 1], uint8 or uint16.
+        sigma: [h, w] px; a map of another size is scaled.
+        strength: m, the factor by which blur grows; the paper shows 8.
+        kernel: 'exact' or 'paper', see added_sigma.
+        focus_on: (x, y), px: what is as blurred as this pixel stays as it is.
+        max_sigma: Bound of what is added, px.
+
+    Returns:
+        float32 [h, w, 3] in [0, 1].
+
+    Raises:
+        ValueError: An argument is not as above.
+    """
+    image = inputs.check_image(image)
+    sigma = inputs.check_sigma(sigma, image.shape[:2])
+    focus = None
+    if focus_on is not None:
+        x, y = focus_on
+        height, width = sigma.shape
+        if not (0 <= x < width and 0 <= y < height):
+            raise ValueError(f'focus_on=({x}, {y}) is outside the picture of '
+                             f'{width} x {height} px.')
+        around = sigma[max(y - 2, 0):y + 3, max(x - 2, 0):x + 3]
+        focus = float(np.median(around))
+    added = added_sigma(sigma, strength, kernel, focus, max_sigma)
+    layer, per_layer = layers_by_blur(added)
+    return np.clip(render.blend_layers(image, layer, per_layer), 0, 1)
+
+
+def _focus_on(text):
+    if not text:
+        return None
+    try:
+        x, y = (int(part) for part in text.split(','))
+    except ValueError:
+        raise ValueError('--focus_on needs X,Y in px, such as 320,200. '
+                         f'Received: {text!r}.') from None
+    return x, y
+
+
+def define_flags():
+    """Defines the flags of this command."""
+    inputs.define_flags('magnified')
+    flags.DEFINE_float('strength', 3.0, 'm: blur grows by this factor; the '
+                       'paper shows 8.', lower_bound=0)
+    flags.DEFINE_enum('kernel', 'exact', KERNELS, 'exact: the total becomes m '
+                      'sigma. paper: m sigma is added to what there is.')
+    flags.DEFINE_string('focus_on', None, 'X,Y in px: what is as blurred as '
+                        'this pixel stays as it is.')
+    flags.DEFINE_float('max_sigma', MAX_SIGMA, 'Bound of the blur added, px.',
+                       lower_bound=0.1)
+
+
+def main(argv):
+    flag = flags.FLAGS
+    try:
+        focus_on = _focus_on(flag.focus_on)
+    except ValueError as error:
+        raise app.UsageError(str(error)) from None
+
+    def work(photograph, target):
+        result = magnify(photograph.image, photograph.sigma, flag.strength,
+                         flag.kernel, focus_on, flag.max_sigma)
+        return inputs.write_before_after(photograph.image, result,
+                                         target, 'magnified')
+
+    inputs.run(argv, work)
+
+
+if __name__ == '__main__':
+    define_flags()
+    app.run(main)
