@@ -65,7 +65,7 @@ _THREADS = 2
 # independent in R, G and B is so in these.
 _OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32)
 _OPPONENT /= np.linalg.norm(_OPPONENT, axis=1, keepdims=True)
-_TABLE_END, _TABLE_STEPS = 16.0, 4096
+_TABLE_END, _TABLE_STEPS = 64.0, 16384
 
 
 def deblur(image, sigma, noise=None, strength=1.0, alpha=ALPHA,
@@ -244,8 +244,8 @@ def shrinkage_table(alpha):
     shrink() once w and v are divided by s = (2 / beta)^(1 / (2 - alpha)).
 
     Returns:
-        (alpha, threshold, table [n] float32); beyond the end the last value
-        holds to within 0.02 of the scaled unit.
+        (alpha, threshold, table [n] float32). Beyond the end, where v is a
+        step of the whole brightness at the last beta, the last value holds.
     """
     start = threshold(alpha)
     # A hair above, so that the first entry is the jump's upper end.

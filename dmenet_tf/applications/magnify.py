@@ -52,6 +52,8 @@ def added_sigma(sigma, strength, kernel='exact', focus=None,
         raise ValueError(
             'strength must be at least 1 for the exact kernel and 0 for that '
             f'of the paper: blur can be added only. Received: {strength}.')
+    if not max_sigma > 0:
+        raise ValueError(f'max_sigma must be above 0. Received: {max_sigma}.')
     if focus is not None:
         sigma = np.abs(sigma - focus)
     factor = np.sqrt(strength**2 - 1) if kernel == 'exact' else strength

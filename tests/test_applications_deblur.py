@@ -1,0 +1,215 @@
+"""All-in-focus photographs: the prior, the solver, the layers, the command."""
+
+import pathlib
+
+import numpy as np
+import pytest
+from scipy import fft, ndimage
+
+from dmenet_tf.applications import deblur
+from dmenet_tf.syndof import capture, check, pairs, render
+
+SAMPLES = pathlib.Path(__file__).parents[1] / 'data/samples/rgbd'
+
+
+def psnr(image, truth):
+    return -10 * np.log10(np.mean((image - truth) ** 2))
+
+
+def texture(height, width, seed=0):
+    """Flat patches with edges, which the prior is for."""
+    rng = np.random.default_rng(seed)
+    image = rng.random((-(-height // 8), -(-width // 8), 3))
+    return np.kron(image, np.ones((8, 8, 1)))[:height, :width].astype(
+        np.float32)
+
+
+def add_noise(image, deviation=0.01):
+    noise = np.random.default_rng(5).standard_normal(image.shape)
+    return np.clip(image + deviation * noise, 0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize('alpha', [1 / 2, 2 / 3, 0.8, 1.0])
+def test_shrinkage_is_the_minimiser_found_by_search(alpha):
+    v = np.linspace(0, 4, 81) + 1e-4
+    x = np.linspace(0, 4.1, 8201)
+    cost = x**alpha + (x - v[:, None]) ** 2
+    np.testing.assert_allclose(deblur.shrink(v, alpha), x[cost.argmin(1)],
+                               atol=6e-4)
+
+
+@pytest.mark.parametrize('alpha', [1 / 2, 2 / 3])
+def test_closed_forms_are_what_newton_finds(alpha):
+    v = np.linspace(deblur.threshold(alpha) + 1e-3, 30, 500)
+    np.testing.assert_allclose(deblur.shrink(v, alpha),
+                               deblur._newton(v, alpha), atol=1e-9)
+
+
+def test_table_lookup_is_the_shrinkage_of_every_gradient():
+    x = np.zeros((1, 400), np.float32)
+    x[0, 1::2] = np.linspace(-2, 2, 200)
+    alpha, start, values = deblur.shrinkage_table(2 / 3)
+    out, scale = np.empty_like(x), 0.07
+    deblur._shrink_gradients(x, out, scale, start, values)
+    gradients = np.append(np.diff(x[0].astype(np.float64)), 0)
+    w = np.sign(gradients) * scale * deblur.shrink(
+        np.abs(gradients) / scale, alpha)
+    expected = np.append(0, w[:-1]) - w
+    np.testing.assert_allclose(out[0], expected, atol=1e-5)
+
+
+def test_noise_is_measured_through_texture_and_blur():
+    image = ndimage.gaussian_filter(texture(120, 160), (1.5, 1.5, 0))
+    sigma = np.full((120, 160), 1.5, np.float32)
+    for noise in (0.005, 0.02):
+        found = deblur.estimate_noise(add_noise(0.1 + 0.8 * image, noise),
+                                      sigma)
+        assert found == pytest.approx(noise, rel=0.08)
+
+
+def test_layers_hold_equally_many_pixels_and_begin_where_blur_does():
+    sigma = np.r_[np.zeros(50), np.linspace(0.5, 1, 900),
+                  np.linspace(1, 7, 100)].reshape(30, 35).astype(np.float32)
+    steps = deblur.layer_sigmas(sigma, 10)
+    assert len(steps) == 11 and steps[0] == np.float32(deblur.SHARP_SIGMA)
+    counts, _ = np.histogram(sigma[sigma > 0.3], steps[1:])
+    np.testing.assert_allclose(counts, 1000 / 9, atol=2)
+
+
+def test_pixels_in_the_blur_of_a_sharper_surface_take_its_sigma():
+    sigma = np.full((9, 20), 4, np.float32)
+    sigma[:, :10] = 2
+    spread = deblur.spread_sharper(sigma)
+    np.testing.assert_array_equal(spread[4], [2] * 12 + [4] * 8)
+    np.testing.assert_array_equal(
+        deblur.spread_sharper(np.full((9, 20), 4, np.float32)), 4)
+
+
+def reference(image, sigma, noise, layers):
+    """The same, plainly: whole mirrored frames, complex FFTs, no table."""
+    sigma = deblur.spread_sharper(sigma)
+    steps = deblur.layer_sigmas(sigma, layers).astype(np.float64)
+    planes = np.moveaxis(image.astype(np.float64) @ deblur._OPPONENT.T, -1, 0)
+    place = np.interp(sigma, steps, np.arange(len(steps)))
+    out = np.maximum(1 - place, 0) * planes
+    for layer in range(1, len(steps)):
+        weight = np.maximum(1 - abs(place - layer), 0)
+        for c in range(3):
+            out[c] += weight * reference_layer(planes[c], sigma, steps[layer],
+                                               noise, brightness=c == 0)
+    return np.clip(np.moveaxis(out, 0, -1) @ deblur._OPPONENT, 0, 1)
+
+
+def mirrored(x):
+    x = np.concatenate([x, x[::-1]])
+    return np.concatenate([x, x[:, ::-1]], axis=1)
+
+
+def reference_layer(y, sigma, step, noise, brightness):
+    height, width = y.shape
+    shape = 2 * height, 2 * width
+    impulse = np.zeros(shape)
+    impulse[0, 0] = 1
+    taps = render.gaussian_kernel(step).astype(np.float64)
+    blur = fft.fft2(ndimage.convolve1d(ndimage.convolve1d(
+        impulse, taps, 0, mode='wrap'), taps, 1, mode='wrap'))
+    down = fft.fft2(np.roll(impulse, -1, 0) - impulse)
+    right = fft.fft2(np.roll(impulse, -1, 1) - impulse)
+    squares = abs(down)**2 + abs(right)**2
+
+    def wide(x):
+        return fft.ifft2(fft.fft2(mirrored(x)) / (1 + step**2 * squares)
+                         ).real[:height, :width]
+
+    alike = np.exp(-0.5 * ((np.log(sigma + 0.3) - np.log(step + 0.3))
+                           / 0.3)**2)
+    mean = (alike * y).mean() / alike.mean()
+    filled = (wide(alike * y) + 1e-3 * mean) / (wide(alike) + 1e-3)
+    y = mirrored(alike * y + (1 - alike) * filled)
+    if not brightness:
+        weight = deblur._COLOUR * noise**2
+        x = fft.ifft2(blur.conj() * fft.fft2(y)
+                      / (abs(blur)**2 + weight * squares))
+        return x.real[:height, :width]
+    x, fidelity = y, deblur._FIDELITY / noise**2
+    for beta in deblur.BETAS:
+        scale = (2 / beta) ** 0.75
+        top = fidelity / beta * blur.conj() * fft.fft2(y)
+        for axis, spectrum in ((0, down), (1, right)):
+            v = np.roll(x, -1, axis) - x
+            w = np.sign(v) * scale * deblur.shrink(abs(v) / scale, 2 / 3)
+            top += spectrum.conj() * fft.fft2(w)
+        x = fft.ifft2(top / (fidelity / beta * abs(blur)**2 + squares)).real
+    return x[:height, :width]
+
+
+def test_equals_a_plain_reference():
+    sigma = np.tile(np.linspace(0, 3, 64, dtype=np.float32), (48, 1))
+    sigma[10:30, 20:40] = 1.2
+    image = add_noise(ndimage.gaussian_filter(texture(48, 64), (1.5, 1.5, 0)))
+    fast = deblur.deblur(image, sigma, noise=0.01, layers=6)
+    slow = reference(image, sigma, 0.01, 6)
+    assert psnr(fast, image) < 40  # It does something.
+    np.testing.assert_allclose(fast, slow, atol=1e-3)
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 40), (3, 2), (37, 53)])
+def test_any_size_and_an_even_image_stays_as_it_is(size):
+    image = np.full((*size, 3), 0.4, np.float32)
+    sigma = np.linspace(0, 5, size[0] * size[1]).reshape(size)
+    result = deblur.deblur(image, sigma)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, image, atol=1e-4)
+
+
+def test_runs_give_the_same_bits():
+    image = add_noise(texture(40, 60))
+    sigma = np.tile(np.linspace(0, 3, 60), (40, 1))
+    np.testing.assert_array_equal(deblur.deblur(image, sigma),
+                                  deblur.deblur(image, sigma))
+
+
+def test_sharp_pixels_stay_as_they_are():
+    image = add_noise(texture(40, 60))
+    sigma = np.zeros((40, 60), np.float32)
+    np.testing.assert_array_equal(deblur.deblur(image, sigma), image)
+    sigma[:, 30:] = 2
+    result = deblur.deblur(image, sigma)
+    np.testing.assert_allclose(result[:, :30], image[:, :30], atol=1e-6)
+    assert np.abs(result[:, 32:] - image[:, 32:]).max() > 0.05
+
+
+def test_a_rendered_scene_comes_nearer_to_its_truth():
+    pair = pairs.find_pairs(SAMPLES)[0][0]
+    truth, depth_m = (array[100:260, 200:460] for array in
+                      check.read_pair(pair))
+    shot = capture.sample('paper', depth_m, capture.capture_rng(2, 0))
+    image = add_noise(render.blend_layers(truth, shot.layer, shot.sigma))
+    sigma = shot.sigma[shot.layer]
+    assert sigma.mean() > 0.5
+    result = deblur.deblur(image, sigma)
+    assert psnr(result, truth) > psnr(image, truth) + 1.0
+
+
+def test_strength_and_noise_trade_detail_for_smoothness():
+    truth = texture(64, 64)
+    image = add_noise(ndimage.gaussian_filter(truth, (2, 2, 0)), 0.02)
+    sigma = np.full((64, 64), 2, np.float32)
+
+    def roughness(**settings):
+        result = deblur.deblur(image, sigma, **settings)
+        return np.abs(np.diff(result, axis=1)).mean()
+
+    assert (roughness(strength=0.1) < roughness() < roughness(strength=10))
+    assert roughness(noise=0.05) < roughness(noise=0.005)
+
+
+@pytest.mark.parametrize('settings, message', [
+    ({'noise': -0.1}, 'noise is a standard deviation'),
+    ({'noise': float('nan')}, 'noise is a standard deviation'),
+    ({'strength': 0}, 'strength must be above 0'),
+    ({'alpha': 1.5}, r'alpha must be in \(0, 1\]'),
+    ({'layers': 0}, 'layers must be at least 1')])
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        deblur.deblur(texture(8, 8), np.ones((8, 8)), **settings)
