@@ -282,7 +282,8 @@ def make_train_step(trainer, weights, strategy=None, jit_compile=False):
         Function of a batch, {'synthetic': {'image': [b, h, w, 3] RGB in
         [0, 1], 'defocus': [b, h, w, 1] in [0, 1]}, 'binary': {'image',
         'blurred': 1 or 0}, 'real': {'image'}}, to a dict of float32 scalars:
-        L_B, L_aux, L_C, L_S, L_adv, L_D, L_g, L_d and gradient norms.
+        L_B, L_aux, L_C, L_S, L_adv, L_D, L_g, L_d, and gradient_g and
+        gradient_d, the norms of a replica's share of the gradients.
     """
     strategy = strategy or tf.distribute.get_strategy()
     one_replica = functools.partial(replica_step, trainer, weights=weights)
