@@ -17,7 +17,7 @@ $(LATEST)/installed: requirements.txt setup.py
 	$(PYTHON) -m venv $(LATEST)
 	grep -v '^tensorflow' requirements.txt > $(LATEST)/requirements.txt
 	$(LATEST)/bin/pip install -q 'tensorflow==2.21.*' pytest-xdist \
-	    pymatting scikit-learn 	    -r $(LATEST)/requirements.txt
+	    pymatting scikit-learn -r $(LATEST)/requirements.txt
 	$(LATEST)/bin/pip install -q --no-deps -e .
 	touch $@
 

@@ -19,6 +19,9 @@ from dmenet_tf.baselines import (
 
 RNG = np.random.default_rng(0)
 NEED_PYMATTING = ('zhuo_sim',)
+# pymatting compiles itself on its first use, for a minute.
+NAMES = [pytest.param(name, marks=pytest.mark.slow)
+         if name in NEED_PYMATTING else name for name in baselines.NAMES]
 
 
 def half_blurred(size=72, sigma=3.0):
@@ -31,7 +34,7 @@ def half_blurred(size=72, sigma=3.0):
     return np.repeat(grey[..., None], 3, axis=-1)
 
 
-@pytest.mark.parametrize('name', baselines.NAMES)
+@pytest.mark.parametrize('name', NAMES)
 def test_the_blurred_half_is_brighter_at_the_images_size(name):
     if name in NEED_PYMATTING:
         pytest.importorskip('pymatting')
@@ -46,7 +49,7 @@ def test_the_blurred_half_is_brighter_at_the_images_size(name):
     assert 'Chosen' in baseline.__doc__ or name == 'laplacian'
 
 
-@pytest.mark.parametrize('name', baselines.NAMES)
+@pytest.mark.parametrize('name', NAMES)
 @pytest.mark.parametrize('size', [(9, 70), (1, 1)])
 def test_a_flat_picture_of_any_size_has_a_finite_map(name, size):
     if name in NEED_PYMATTING:
@@ -70,8 +73,9 @@ def test_the_ratio_is_inverted_as_in_the_paper():
     assert np.isnan(edges.sigma_from_ratio(1.0, 1.0))
 
 
-@pytest.mark.parametrize('module, low, high', [(zhuo_sim, 1.7, 2.6),
-                                               (karaali_jung, 1.5, 2.6)])
+@pytest.mark.parametrize('module, low, high', [
+    pytest.param(zhuo_sim, 1.7, 2.6, marks=pytest.mark.slow),
+    (karaali_jung, 1.5, 2.6)])
 def test_edge_methods_find_the_blur_of_a_step(module, low, high):
     if module is zhuo_sim:
         pytest.importorskip('pymatting')
@@ -83,6 +87,7 @@ def test_edge_methods_find_the_blur_of_a_step(module, low, high):
     assert low < np.median(sigma[:, 36:44]) < high
 
 
+@pytest.mark.slow
 def test_matting_keeps_to_known_values_and_to_colours():
     pytest.importorskip('pymatting')
     image = np.zeros((16, 24, 3), np.uint8)
