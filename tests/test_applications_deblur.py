@@ -95,8 +95,9 @@ def reference(image, sigma, noise, layers):
     for layer in range(1, len(steps)):
         weight = np.maximum(1 - abs(place - layer), 0)
         for c in range(3):
+            fidelity = [0.12, 0.06, 0.06][c] / noise**2
             out[c] += weight * reference_layer(planes[c], sigma, steps[layer],
-                                               noise, brightness=c == 0)
+                                               fidelity)
     return np.clip(np.moveaxis(out, 0, -1) @ deblur._OPPONENT, 0, 1)
 
 
@@ -105,7 +106,7 @@ def mirrored(x):
     return np.concatenate([x, x[:, ::-1]], axis=1)
 
 
-def reference_layer(y, sigma, step, noise, brightness):
+def reference_layer(y, sigma, step, fidelity):
     height, width = y.shape
     shape = 2 * height, 2 * width
     impulse = np.zeros(shape)
@@ -126,18 +127,13 @@ def reference_layer(y, sigma, step, noise, brightness):
     mean = (alike * y).mean() / alike.mean()
     filled = (wide(alike * y) + 1e-3 * mean) / (wide(alike) + 1e-3)
     y = mirrored(alike * y + (1 - alike) * filled)
-    if not brightness:
-        weight = deblur._COLOUR * noise**2
-        x = fft.ifft2(blur.conj() * fft.fft2(y)
-                      / (abs(blur)**2 + weight * squares))
-        return x.real[:height, :width]
-    x, fidelity = y, deblur._FIDELITY / noise**2
+    x = y
     for beta in deblur.BETAS:
-        scale = (2 / beta) ** 0.75
+        scale = (2 / beta) ** (1 / 1.2)
         top = fidelity / beta * blur.conj() * fft.fft2(y)
         for axis, spectrum in ((0, down), (1, right)):
             v = np.roll(x, -1, axis) - x
-            w = np.sign(v) * scale * deblur.shrink(abs(v) / scale, 2 / 3)
+            w = np.sign(v) * scale * deblur.shrink(abs(v) / scale, 0.8)
             top += spectrum.conj() * fft.fft2(w)
         x = fft.ifft2(top / (fidelity / beta * abs(blur)**2 + squares)).real
     return x[:height, :width]
