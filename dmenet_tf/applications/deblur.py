@@ -51,7 +51,8 @@ SHARP_SIGMA = 0.3  # px
 # Of each turn. Krishnan and Fergus take six, 1 to 256 by factors of
 # 2 sqrt(2); these four took less time and came nearer to the truth.
 BETAS = (4.0, 16.0, 64.0, 256.0)
-MIN_NOISE = 0.002  # a little more than rounding to 8 bits leaves
+# Less is not trusted: one Gaussian a layer is no better a model than that.
+MIN_NOISE = 0.005
 # These and ALPHA were chosen on RGB-D scenes rendered with noise of 0.01.
 _FIDELITY = 0.12  # lambda = _FIDELITY / noise^2, of the brightness
 _COLOUR_FIDELITY = 0.06  # of the colour differences
