@@ -23,7 +23,7 @@ from absl import app, flags
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from dmenet_tf import files, optics
+from dmenet_tf import files, maps, optics
 from dmenet_tf.applications import inputs
 
 FOCUS = ('near', 'far')
@@ -66,7 +66,8 @@ class Camera:
 def depth(sigma, focus='near', camera=None):
     """Depth of each pixel from its blur.
 
-    With a camera, Eq. 1 inverted on one side of S1 [Lee 2019, Section 3.2]:
+    With a camera, Eq. 1 inverted on one side of S1, c = 4 sigma [Lee 2019,
+    Sections 3.2, 3.3]:
         near: x = S1 / (1 - c / alpha)    far: x = S1 / (1 + c / alpha)
     Without, pseudo-depth: sigma over its largest value, or 1 less that.
 
@@ -190,14 +191,12 @@ def _write_png16(values, path, metric):
 def color_depth(values):
     """Colours depth: nearest yellow, farthest dark violet.
 
-    Even steps of 1 / depth where values may be metres would crowd the near
-    end; ranks of neither are honest: the scale is linear, and ends at the
-    98th percentile, so that one far pixel does not take all colours.
+    The scale is linear and ends at the 98th percentile, so that one far pixel
+    does not take all colours.
 
     Returns:
         uint8 [h, w, 3].
     """
-    from dmenet_tf import maps
     finite = np.isfinite(values)
     if not finite.any():
         return maps.color_sigma(np.zeros_like(values), 1.0)
