@@ -11,7 +11,7 @@ TensorFlow is imported on first use, so that the tools which do not need it
 import os
 
 # TensorFlow's start-up notes are not about the user's photographs.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '1')
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 __version__ = '0.1.0'
 __all__ = ['estimate', 'load_model']
