@@ -129,6 +129,7 @@ def test_warm_up_requests_and_answers_are_those_of_tf_serving(exported):
         assert sigma.shape == (*image.shape[:3], 1)
 
 
+@pytest.mark.slow
 def test_tflite_equals_keras(model_file, tmp_path):
     path = tmp_path / 'model.tflite'
     error = export.export_tflite(weights.load_model(model_file), path, (20, 36))
