@@ -37,8 +37,10 @@ test-slow: $(REFERENCE)/installed
 	$(REFERENCE)/bin/python -m pytest -q -m slow
 
 bench: $(REFERENCE)/installed
-	for f in experiments/benchmarks/*.py; do \
-	    echo "== $$f"; $(REFERENCE)/bin/python $$f || exit 1; done
+	cd experiments/benchmarks; p=../../$(REFERENCE)/bin/python; set -ex; \
+	$$p padding.py; $$p render.py --references=1; $$p syndof.py --count=20; \
+	$$p input.py --cache=ram; $$p step.py; $$p evaluate.py 704; \
+	$$p deblur.py --scenes=../../data/samples/rgbd --count=2 --noothers
 
 clean:
 	rm -rf .venv demo_output
