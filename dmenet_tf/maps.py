@@ -8,7 +8,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from skimage import measure
 
-from dmenet_tf import files, optics
+from dmenet_tf import files, metrics, optics
 
 # Suffix of each format's file, after the photograph's stem.
 FORMATS = {'npy': '.npy', 'png16': '_sigma16.png', 'tiff': '_sigma.tiff',
@@ -76,8 +76,12 @@ def _picture(sigma, kind, photograph, max_sigma):
 
 
 def is_blurred(sigma):
-    """sigma > 0.3 max + 0.7 min, per map [Lee 2019, Section 5.3]."""
-    return sigma > 0.3 * sigma.max() + 0.7 * sigma.min()
+    """sigma > tau = 0.3 max + 0.7 min, per map [Lee 2019, Section 5.3].
+
+    Of an even map nothing is, unlike in metrics.binarize: a photograph that
+    is as sharp everywhere has its whole as its sharpest region.
+    """
+    return sigma > metrics.threshold(sigma)
 
 
 def color_sigma(sigma, max_sigma):

@@ -84,9 +84,12 @@ def test_summary_by_hand():
     assert got.sharpness == pytest.approx(1 / (1 + 4.0))  # Below a tenth.
 
 
-def test_an_even_map_is_summarised_too():
-    got = maps.summarise(np.zeros((3, 4), np.float32), 'a.jpg')
-    assert got.sharp_share == 1 and got.sharpness == 1
+@pytest.mark.parametrize('even', [0.0, 0.1, 1 / 3, 2.7, 6.9])
+def test_an_even_map_has_no_threshold_and_is_all_sharpest(even):
+    sigma = np.full((3, 4), even, np.float32)
+    got = maps.summarise(sigma, 'a.jpg')
+    assert got.sharp_share == (even < 0.5)
+    assert got.sharpness == pytest.approx(1 / (1 + even), abs=1e-4)
     assert (got.sharpest_width, got.sharpest_height) == (4, 3)
 
 
