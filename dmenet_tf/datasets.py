@@ -36,7 +36,7 @@ MAX_SIDE = 800  # px; larger photographs are reduced
 # Sizes of a photograph and its mask may differ by this much (CUHK's do), px.
 _SIZE_SLACK = 2
 _SIGMA_PER_CODE = 0.001  # px
-_DRAWS = 10  # Random numbers per sample: Store.window, _cut_batch, _finish.
+_DRAWS = 12  # Random numbers per sample: Store.window, _cut_batch, _finish.
 _FREE_TURNS = 0.5  # Part of the photographs that are turned by any angle.
 
 
@@ -390,30 +390,47 @@ class Store:
             f'No picture of the {self.pictures.name} set can be read.')
         raise self.error
 
-    def window(self, index, size, draws, turns):
-        """A random square: cut, flipped, turned by quarters.
+    def window(self, index, size, draws, turns, zoom=1.0):
+        """A random square: cut, scaled, flipped, turned by quarters.
 
         Args:
             index: Of the picture.
             size: Side, px.
             draws: Random numbers in [0, 1): flip, top, left.
             turns: Quarter turns.
+            zoom: Scale of the picture, and so of its sigma.
 
         Returns:
-            [size, size] views: pixels (three bytes as one number, which moves
+            [size, size]: pixels (three bytes as one number, which moves
             them three times as fast), and uint16 labels or None.
         """
         image, label = self.readable(int(index))
         flip, top, left = draws
-        return tuple(
-            None if array is None else augment.flip_and_turn(
-                augment.cut(array, size, top, left), flip < 0.5, turns)
-            for array in (_pixels(image), label))
+        side = round(size / zoom)
+        image, label = (None if array is None
+                        else augment.cut(array, side, top, left)
+                        for array in (_pixels(image), label))
+        if side != size:
+            image, label = _scaled(image, label, size)
+        return tuple(None if array is None
+                     else augment.flip_and_turn(array, flip < 0.5, turns)
+                     for array in (image, label))
 
 
 def _pixels(image):
     """uint8 [h, w, 3], contiguous -> the same memory as [h, w] pixels."""
     return image.view('V3')[..., 0]
+
+
+def _scaled(image, label, size):
+    """A square of _pixels and its sigma codes at another size."""
+    ratio = size / image.shape[0]
+    picture = np.ascontiguousarray(image).view(np.uint8)
+    picture = np.asarray(Image.fromarray(
+        picture.reshape(*image.shape, 3)).resize(
+            (size, size), Image.Resampling.BICUBIC))
+    label = np.rint(_resize_nearest(label, size, size) * ratio)
+    return _pixels(picture), np.minimum(label, 65535).astype(np.uint16)
 
 
 def permuted(index, count, seed):
@@ -446,15 +463,17 @@ class Photometric:
         gamma: log2 of gamma, up or down.
         noise: Standard deviation, in grey levels of 255.
         jpeg_quality: The lowest; 100 is off.
+        grey: Part of the pictures that lose their colours.
     """
     exposure: float = 0.0
     gamma: float = 0.0
     noise: float = 0.0
     jpeg_quality: int = 100
+    grey: float = 0.0
 
 
 def _photometric(image, draws, seeds, strength):
-    """Changes a batch by draws [b, 4] in [0, 1); see Photometric."""
+    """Changes a batch by draws [b, 5] in [0, 1); see Photometric."""
     if strength.exposure or strength.gamma:
         image = augment.change_exposure(
             image, (2 * draws[:, 0] - 1) * strength.exposure,
@@ -462,6 +481,9 @@ def _photometric(image, draws, seeds, strength):
     if strength.noise:
         image = augment.add_noise(
             image, draws[:, 2] * strength.noise / 255.0, seeds)
+    if strength.grey:
+        chosen = tf.reshape(draws[:, 4] < strength.grey, [-1, 1, 1, 1])
+        image = tf.where(chosen, tf.image.rgb_to_grayscale(image), image)
     if strength.jpeg_quality < 100:
         span = 101 - strength.jpeg_quality
         quality = strength.jpeg_quality + tf.cast(draws[:, 3] * span, tf.int32)
@@ -479,13 +501,15 @@ def _draws(set_seed, index):
     return np.random.Generator(bits).random(_DRAWS, np.float32)
 
 
-def _cut_batch(store, crop, turn, set_seed, indices, pictures):
+def _cut_batch(store, crop, turn, zoom, set_seed, indices, pictures):
     """The NumPy half of a batch.
 
     Args:
         store: Store.
         crop: Side, px.
         turn: Whether some are to be turned by any angle.
+        zoom: Scales are drawn from 1 / zoom to zoom, evenly in their
+            logarithm.
         set_seed: Seed of this set's random numbers.
         indices, pictures: int64 [b]: sample indices, and what they show.
 
@@ -506,7 +530,7 @@ def _cut_batch(store, crop, turn, set_seed, indices, pictures):
                 continue
             turns = int(draws[i, 3] * 4) if size == crop else 0
             image, label = store.window(pictures[i], size, draws[i, :3],
-                                        turns)
+                                        turns, zoom**(2 * draws[i, 11] - 1))
             _pixels(images_[row])[:] = image
             if label is not None:
                 labels[row, ..., 0] = label
@@ -579,7 +603,8 @@ class Shard:
 
 
 def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
-                 rotate=True, photometric=None, convention='sigma7'):
+                 rotate=True, photometric=None, convention='sigma7',
+                 zoom=1.0):
     """The training batches of one worker, from `first_step` on.
 
     Args:
@@ -594,6 +619,8 @@ def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
             must not take that for the mark of a real photograph.
         photometric: Photometric, or None for no changes.
         convention: What the network's map means, see optics.
+        zoom: Largest random enlargement of pictures with sigma, and the
+            inverse of the smallest.
 
     Returns:
         tf.data.Dataset of steps.make_train_step's batches.
@@ -604,7 +631,9 @@ def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
 
     def one_set(name, store):
         set_seed = len(SETS) * seed + SETS.index(name)
-        turn = rotate and name != 'synthetic'
+        synthetic = name == 'synthetic'
+        turn = rotate and not synthetic
+        zoom_ = zoom if synthetic else 1.0
         types = (tf.uint8, tf.uint16, tf.float32, tf.int32, tf.uint8,
                  tf.uint16)
 
@@ -613,7 +642,8 @@ def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
             pictures = permuted(indices, len(store.pictures),
                                 tf.constant(set_seed, tf.int64))
             return *tf.numpy_function(
-                functools.partial(_cut_batch, store, crop, turn, set_seed),
+                functools.partial(_cut_batch, store, crop, turn, zoom_,
+                                  set_seed),
                 [indices, pictures], types), indices
 
         def finish(image, label, draws, places, windows, labels, indices):

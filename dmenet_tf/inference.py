@@ -103,9 +103,8 @@ def fold(estimator):
         Model of the same signature.
     """
     source = estimator.get_layer('B')
-    built = networks.architecture(source)
-    folded = networks.build_blur_estimator(
-        built['width'], built['refine_blocks'], side_heads=False, folded=True)
+    built = networks.architecture(source) | {'side_heads': False}
+    folded = networks.build_blur_estimator(**built, folded=True)
     for layer in folded.layers:
         if isinstance(layer, layers.Conv2D):
             kernel, bias = source.get_layer(layer.name).get_weights()

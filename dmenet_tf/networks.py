@@ -33,6 +33,7 @@ from keras import layers
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)
 # Convolutions in each of VGG19's five blocks [Simonyan 2015, column E].
 VGG_BLOCKS = (2, 2, 4, 4, 4)
+PADDINGS = ('symmetric', 'zero')
 # B halves its input this many times, so sides must be multiples of 2**4.
 STRIDE = 16
 
@@ -67,11 +68,23 @@ class SymmetricPadding(layers.Layer):
         return b, h and h + 2, w and w + 2, c
 
 
-def _conv(x, filters, kernel_size, name, **kwargs):
-    """A convolution that keeps [h, w]: symmetric padding, then 'valid'."""
-    if kernel_size == 3:
-        x = SymmetricPadding(name=f'{name}_pad')(x)
-    return layers.Conv2D(filters, kernel_size, name=name,
+class _Style(NamedTuple):
+    """What all convolutions of a network have in common.
+
+    Attributes:
+        padding: 'symmetric' or 'zero', see build_blur_estimator.
+        folded: Whether there is no batch normalisation.
+    """
+    padding: str = 'symmetric'
+    folded: bool = False
+
+
+def _conv(x, filters, kernel_size, name, style=_Style(), **kwargs):
+    """A convolution that keeps [h, w]."""
+    border = 'same'
+    if kernel_size == 3 and style.padding == 'symmetric':
+        x, border = SymmetricPadding(name=f'{name}_pad')(x), 'valid'
+    return layers.Conv2D(filters, kernel_size, padding=border, name=name,
                          kernel_initializer='he_normal', **kwargs)(x)
 
 
@@ -84,10 +97,10 @@ def _lrelu(x, name):
     return layers.LeakyReLU(0.2, name=name)(x)
 
 
-def _conv_bn_lrelu(x, filters, kernel_size, level, index, folded=False):
+def _conv_bn_lrelu(x, filters, kernel_size, level, index, style=_Style()):
     """conv -> BN -> LeakyReLU(0.2), named '<level>_c<index>' and so on."""
-    x = _conv(x, filters, kernel_size, f'{level}_c{index}')
-    if not folded:
+    x = _conv(x, filters, kernel_size, f'{level}_c{index}', style)
+    if not style.folded:
         x = _batch_norm(x, f'{level}_b{index}')
     return _lrelu(x, f'{level}_a{index}')
 
@@ -102,25 +115,25 @@ def _vgg19_input(image):
                                 image[..., ::-1])
 
 
-def _vgg19(x, width, blocks, last_block_convs=4):
+def _vgg19(x, width, blocks, style=_Style()):
     """VGG19's convolutions; returns the last activation of each block."""
     activations = []
     for block in range(1, blocks + 1):
-        convs = VGG_BLOCKS[block - 1] if block < blocks else last_block_convs
-        for i in range(1, convs + 1):
+        for i in range(1, VGG_BLOCKS[block - 1] + 1):
             x = _conv(x, width * min(2**(block - 1), 8), 3,
-                      f'conv{block}_{i}', activation='relu')
+                      f'conv{block}_{i}', style, activation='relu')
         activations.append(x)
         if block < blocks:
             x = layers.MaxPooling2D(2, name=f'pool{block}')(x)
     return activations
 
 
-def _side_head(x, width, level):
+def _side_head(x, width, level, style):
     """A_l: features of level l -> defocus map of level l [Lee 2019, Eq. 6]."""
     filters = max(width * 2**max(level, 1) // 4, 1)  # 256, 128, 64, 32, 32
-    x = _conv_bn_lrelu(x, filters, 3, f'u{level}_aux', 1)
-    x = _batch_norm(_conv(x, 1, 3, f'u{level}_aux_c2'), f'u{level}_aux_b2')
+    x = _conv_bn_lrelu(x, filters, 3, f'u{level}_aux', 1, style)
+    x = _batch_norm(_conv(x, 1, 3, f'u{level}_aux_c2', style),
+                    f'u{level}_aux_b2')
     return layers.Activation('sigmoid', dtype='float32',
                              name=f'side{level}')(x)
 
@@ -130,16 +143,16 @@ def _upsample(x, skip, level):
     return layers.Concatenate(name=f'u{level}_skip')([x, skip])
 
 
-def _refine(x, width, block, folded):
+def _refine(x, width, block, style):
     """One refinement block: a 1x1 path plus two 3x3 convolutions, added."""
-    shortcut = _conv_bn_lrelu(x, width, 1, 'u0', f'_res{block}', folded)
+    shortcut = _conv_bn_lrelu(x, width, 1, 'u0', f'_res{block}', style)
     for i in (1, 2):
-        x = _conv_bn_lrelu(x, width, 3, 'u0', f'{block}_{i}', folded)
+        x = _conv_bn_lrelu(x, width, 3, 'u0', f'{block}_{i}', style)
     return layers.Add(name=f'u0_sum{block}')([shortcut, x])
 
 
 def build_blur_estimator(width=64, refine_blocks=7, side_heads=True,
-                         folded=False):
+                         padding='symmetric', folded=False):
     """Builds B: photograph -> defocus map [Lee 2019, Section 4.2].
 
     A U-net whose encoder is VGG19's, with nearest-neighbour upsampling, then
@@ -151,6 +164,9 @@ def build_blur_estimator(width=64, refine_blocks=7, side_heads=True,
             paper.
         side_heads: Whether to add the five auxiliary maps of Eq. 6. Only
             training needs them; weights load by name with or without.
+        padding: What 3x3 convolutions see beyond the border: 'symmetric' (the
+            authors' graph), or 'zero', which a narrow network can learn to
+            live with and which saves it a pass over memory per convolution.
         folded: Leave batch normalisation out, for inference.fold, which puts
             it into the convolutions. Without side heads only.
 
@@ -160,8 +176,12 @@ def build_blur_estimator(width=64, refine_blocks=7, side_heads=True,
         only: list of [b, h / 2**l, w / 2**l, 1] float32 for l = 4, 3, 2, 1,
         0; `features` B_last, [b, h, w, width] in the policy's compute dtype.
     """
+    if padding not in PADDINGS:
+        raise ValueError(f'padding must be one of {PADDINGS}. Received: '
+                         f'{padding!r}.')
+    style = _Style(padding, folded)
     image = keras.Input((None, None, 3), name='image')
-    *skips, x = _vgg19(_vgg19_input(image), width, blocks=5)
+    *skips, x = _vgg19(_vgg19_input(image), width, blocks=5, style=style)
 
     # Decoder: h/16 -> h. Each level sees the encoder's features of its size.
     levels = {4: x}
@@ -169,20 +189,20 @@ def build_blur_estimator(width=64, refine_blocks=7, side_heads=True,
         x = _upsample(x, skips[level], level)
         for i in (1, 2, 3):
             x = _conv_bn_lrelu(x, width * 2**(level - 1), 3, f'u{level}', i,
-                               folded)
+                               style)
         levels[level] = x
     x = _upsample(x, skips[0], 0)
-    x = levels[0] = _conv_bn_lrelu(x, width, 3, 'u0', '_init', folded)
+    x = levels[0] = _conv_bn_lrelu(x, width, 3, 'u0', '_init', style)
 
     for block in range(refine_blocks):
-        x = _refine(x, width, block, folded)
-    x = _conv_bn_lrelu(x, width, 3, 'uf', 1, folded)
-    x = _conv_bn_lrelu(x, max(width // 2, 1), 3, 'uf', 2, folded)
-    x = _conv(x, 1, 3, 'uf_c3')
+        x = _refine(x, width, block, style)
+    x = _conv_bn_lrelu(x, width, 3, 'uf', 1, style)
+    x = _conv_bn_lrelu(x, max(width // 2, 1), 3, 'uf', 2, style)
+    x = _conv(x, 1, 3, 'uf_c3', style)
     defocus = layers.Activation('sigmoid', dtype='float32', name='defocus')(x)
     outputs = {'defocus': defocus, 'features': levels[0]}
     if side_heads:
-        outputs['side'] = [_side_head(x, width, level)
+        outputs['side'] = [_side_head(x, width, level, style)
                            for level, x in levels.items()]
     return keras.Model(image, outputs, name='B')
 
@@ -192,7 +212,8 @@ def architecture(b):
     names = {layer.name for layer in b.layers}
     return {'width': int(b.get_layer('conv1_1').kernel.shape[-1]),
             'refine_blocks': sum(name.startswith('u0_sum') for name in names),
-            'side_heads': 'side4' in names}
+            'side_heads': 'side4' in names,
+            'padding': 'symmetric' if 'conv1_1_pad' in names else 'zero'}
 
 
 def build_discriminator(channels=64, width=64):

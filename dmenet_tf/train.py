@@ -49,6 +49,9 @@ class Config:
         None, 'Turns of pictures without sigma: by any angle (preset paper) '
         'or by quarters (preset official). Pictures with sigma turn by '
         'quarters only.', ['any', 'quarter'])
+    zoom: float = _field(1.0, 'Random scale of pictures with sigma, from '
+                         '1 / zoom to zoom; sigma is scaled with them.')
+    grey: float = _field(0.0, 'Part of the pictures that lose their colours.')
     exposure: float = _field(0.0, 'Random exposure: most stops up or down.')
     gamma: float = _field(0.0, 'Random gamma: most of |log2 gamma|.')
     noise: float = _field(0.0, 'Random noise: largest std, of 255.')
@@ -60,6 +63,9 @@ class Config:
     # Networks.
     width: int = _field(64, "Kernels of B's first level.")
     refine_blocks: int = _field(7, 'Refinement blocks of B.')
+    padding: str = _field('symmetric', "What B's convolutions see beyond the "
+                          'border; zero is faster where B is narrow.',
+                          ['symmetric', 'zero'])
     vgg19: str = _field('imagenet', 'VGG19 for the encoder and C: imagenet '
                         '(download), an .h5, .npy or .npz file, or none.')
     init_weights: str = _field(None, 'Weights file to start from.')
@@ -197,6 +203,8 @@ def _contradictions(c):
          f'Received: {c.mask_polarity}.'),
         (min(c.lambda_adv, c.lambda_D, c.lambda_C, c.lambda_S,
              c.lambda_aux) < 0, 'Weights of losses must not be negative.'),
+        (not 1 <= c.zoom <= 4, f'--zoom must be in [1, 4]. Received: {c.zoom}.'),
+        (not 0 <= c.grey <= 1, f'--grey must be in [0, 1]. Received: {c.grey}.'),
         (not 1 <= c.jpeg_quality <= 100, '--jpeg_quality must be in 1..100. '
          f'Received: {c.jpeg_quality}.'),
         (min(c.checkpoint_every, c.keep_checkpoints, c.log_every) < 1,

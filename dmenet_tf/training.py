@@ -113,7 +113,8 @@ def build_networks(config):
     """B, and D and S where their losses count, with their first weights."""
     nets = networks.Networks(
         B=networks.build_blur_estimator(config.width, config.refine_blocks,
-                                        side_heads=config.lambda_aux > 0),
+                                        side_heads=config.lambda_aux > 0,
+                                        padding=config.padding),
         D=networks.build_discriminator(config.width, config.width)
         if config.lambda_adv else None,
         S=networks.build_sharpness(config.width) if config.lambda_S else None)
@@ -176,10 +177,12 @@ def make_input(strategy, stores, config, first_step, last_step):
         shard = datasets.Shard(config.batch, replica, local,
                                context.input_pipeline_id * local)
         photometric = datasets.Photometric(
-            config.exposure, config.gamma, config.noise, config.jpeg_quality)
+            config.exposure, config.gamma, config.noise, config.jpeg_quality,
+            config.grey)
         return datasets.make_batches(
             stores, config.crop, shard, config.seed, first_step, last_step,
-            config.rotate == 'any', photometric, convention(config))
+            config.rotate == 'any', photometric, convention(config),
+            config.zoom)
     return iter(strategy.distribute_datasets_from_function(batches_of_worker))
 
 
@@ -197,6 +200,11 @@ def save_or_check_flags(config, workdir):
     path = pathlib.Path(workdir) / 'flags.json'
     now = dataclasses.asdict(config)
     if not path.is_file():
+        if tf.train.latest_checkpoint(str(path.parent / 'checkpoints')):
+            raise ValueError(
+                f'{workdir} has checkpoints but no flags.json, so nothing '
+                'says what they are of. Put it back, or choose another '
+                '--workdir.')
         with files.atomic_path(path) as temporary:
             temporary.write_text(json.dumps(now, indent=1) + '\n')
         return

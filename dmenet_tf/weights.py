@@ -78,6 +78,10 @@ def _shortened(names, limit=5):
     return '; '.join(names[:limit]) + rest
 
 
+# Arguments of networks.build_blur_estimator that a file's metadata holds.
+_OF_B = frozenset({'width', 'refine_blocks', 'side_heads', 'padding'})
+
+
 def architecture(nets):
     """What builds these networks again, read off their variables.
 
@@ -102,8 +106,7 @@ def _build(built):
     width = built['width']
     d, s = built.get('discriminator_width'), built.get('sharpness_width')
     return networks.Networks(
-        B=networks.build_blur_estimator(width, built['refine_blocks'],
-                                        built['side_heads']),
+        B=networks.build_blur_estimator(**{k: built[k] for k in _OF_B}),
         D=networks.build_discriminator(width, d) if d else None,
         S=networks.build_sharpness(s) if s else None)
 
@@ -159,8 +162,7 @@ def _metadata(arrays, path):
         metadata = json.loads(str(arrays['metadata']))
         version = metadata['format_version']
         convention = metadata['convention']
-        missing = ({'width', 'refine_blocks', 'side_heads'}
-                   - set(metadata['architecture']))
+        missing = _OF_B - set(metadata['architecture'])
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f'{path}: damaged metadata: {error!r}.') from error
     if version != FORMAT_VERSION:
@@ -194,8 +196,7 @@ def _from_arrays(arrays, path, inference_only):
     metadata = _metadata(arrays, path)
     built = metadata['architecture']
     if inference_only:
-        built = {'width': built['width'], 'side_heads': False,
-                 'refine_blocks': built['refine_blocks']}
+        built = {k: built[k] for k in _OF_B} | {'side_heads': False}
     nets = _build(built)
     for letter, model in nets._asdict().items():
         if model is not None:
@@ -458,6 +459,6 @@ def describe(source='small'):
     if _is_authors(arrays):
         return {'convention': 'legacy15',
                 'architecture': {'width': 64, 'refine_blocks': 7,
-                                 'side_heads': True},
+                                 'side_heads': True, 'padding': 'symmetric'},
                 'training': "the authors' released checkpoint"}
     return _metadata(arrays, path)

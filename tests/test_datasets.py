@@ -86,6 +86,29 @@ def test_official_preset_turns_by_quarters_only(folders):
         np.testing.assert_array_equal(batch['binary']['blurred'], red > 100)
 
 
+def test_sigma_is_scaled_with_its_picture(folders):
+    data = datasets.make_batches(stores(folders), CROP, SHARD, 3, zoom=2.0)
+    scales = []
+    for batch in take(data, 6):
+        red = np.rint(batch['synthetic']['image'][..., 0] * 255)
+        ratio = batch['synthetic']['defocus'][..., 0] * 7 * 50 / (red + 1e-9)
+        # Away from the jumps of the pattern and from clipped sigmas.
+        ratio[(red < 40) | (red > 160)] = np.nan
+        scales += list(np.nanmedian(ratio, axis=(1, 2)))
+        assert np.nanmean(np.abs(
+            ratio / np.nanmedian(ratio, axis=(1, 2), keepdims=True) - 1)) < 0.1
+    assert 0.49 < min(scales) < 0.8 and 1.25 < max(scales) < 2.01
+
+
+def test_some_pictures_lose_their_colours(folders):
+    data = datasets.make_batches(stores(folders), CROP, SHARD, 3,
+                                 photometric=datasets.Photometric(grey=0.5))
+    images = np.concatenate([part['image'] for batch in take(data, 8)
+                             for part in batch.values()])
+    grey = np.ptp(images, axis=-1).max(axis=(1, 2)) < 1e-6
+    assert 0.2 < grey.mean() < 0.8
+
+
 def test_batches_are_in_range_and_of_the_right_type(batches):
     for part in batches[0].values():
         for array in part.values():

@@ -143,6 +143,18 @@ def test_a_constant_image_gives_a_map_without_a_frame(toy_b):
     np.testing.assert_allclose(defocus, defocus[0, 24, 24, 0], atol=1e-6)
 
 
+def test_zero_padding_saves_the_padding_layers():
+    b = networks.build_blur_estimator(width=4, refine_blocks=1, padding='zero')
+    assert networks.architecture(b) == {
+        'width': 4, 'refine_blocks': 1, 'side_heads': True, 'padding': 'zero'}
+    assert not any(isinstance(layer, networks.SymmetricPadding)
+                   for layer in b.layers)
+    assert b(np.zeros((1, 32, 48, 3), np.float32))['defocus'].shape == (
+        1, 32, 48, 1)
+    with pytest.raises(ValueError, match='padding must be one of'):
+        networks.build_blur_estimator(padding='mirror')
+
+
 def test_without_side_heads_the_map_is_the_same(toy_b):
     bare = networks.build_blur_estimator(width=4, refine_blocks=1,
                                          side_heads=False)
