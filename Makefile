@@ -33,8 +33,11 @@ test-latest: $(LATEST)/installed
 	$(LATEST)/bin/python -m pytest -q -n 2 --dist loadfile --durations=10
 
 # What takes minutes: run before a release.
-test-slow: $(REFERENCE)/installed
-	$(REFERENCE)/bin/python -m pytest -q -m slow
+test-slow: $(REFERENCE)/installed $(LATEST)/installed
+	DMENET_OTHER_PYTHON=$(abspath $(LATEST))/bin/python \
+	    $(REFERENCE)/bin/python -m pytest -q -m slow
+	DMENET_OTHER_PYTHON=$(abspath $(REFERENCE))/bin/python \
+	    $(LATEST)/bin/python -m pytest -q -m slow
 
 bench: $(REFERENCE)/installed
 	cd experiments/benchmarks; p=../../$(REFERENCE)/bin/python; set -ex; \

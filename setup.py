@@ -18,13 +18,14 @@ setup(
     long_description_content_type='text/markdown',
     python_requires='>=3.10',
     packages=find_packages(include=['dmenet_tf', 'dmenet_tf.*']),
-    package_data={'dmenet_tf': ['tables/*.csv']},
+    package_data={'dmenet_tf': ['tables/*.csv', 'bundled/*.npz']},
     extras_require={
         'test': ['ruff', 'pytest-xdist', 'pymatting>=1.1', 'scikit-learn'],
         'evaluation': ['pymatting>=1.1'],
         'exr': ['OpenEXR>=3.3'],
         'heic': ['pillow-heif'],
         'onnx': ['tf2onnx', 'onnxruntime'],
+        'openvino': ['openvino>=2024.4', 'nncf>=2.12'],
         'serving': ['tensorflow-serving-api'],
     },
     install_requires=[line for line in (HERE / 'requirements.txt').open()

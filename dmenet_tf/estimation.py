@@ -25,7 +25,7 @@ def _default_model():
     return inference.fold(weights.load_model())
 
 
-def estimate(image, model=None, max_side=None, tile=AUTO):
+def estimate(image, model=None, max_side=None, tile=AUTO, runner=None):
     """Estimates how blurred each pixel of a photograph is.
 
     Args:
@@ -37,6 +37,8 @@ def estimate(image, model=None, max_side=None, tile=AUTO):
             then sees blur beyond its largest sigma; fine detail is lost.
         tile: 'auto': in tiles where one pass would take too much memory; 0:
             in one pass; otherwise the side of the tiles, px.
+        runner: What runs the model, see runtimes.make_runner; None for
+            TensorFlow.
 
     Returns:
         sigma [h, w], px, float32: the standard deviation of the Gaussian
@@ -48,12 +50,13 @@ def estimate(image, model=None, max_side=None, tile=AUTO):
     """
     image = check_image(image)
     model = _default_model() if model is None else model
+    runner = inference.compiled(model) if runner is None else runner
     if max_side is not None and max(image.shape) > max_side:
-        return _estimate_shrunk(image, model, max_side, tile)
+        return _estimate_shrunk(image, model, max_side, tile, runner)
     side = _tile_side(image, model, tile)
     if side is None:
-        return model.predict_on_batch(image[None])[0, ..., 0]
-    return _estimate_tiled(image, model, side)
+        return runner(image[None])[0, ..., 0]
+    return _estimate_tiled(image, side, _halo(model), runner)
 
 
 def check_image(image):
@@ -84,7 +87,7 @@ def check_image(image):
     return image
 
 
-def _estimate_shrunk(image, model, max_side, tile):
+def _estimate_shrunk(image, model, max_side, tile, runner):
     """sigma is in px of the image it was seen in: enlarging multiplies it."""
     if max_side < 1:
         raise ValueError(f'max_side must be at least 1 px. Received: '
@@ -94,7 +97,7 @@ def _estimate_shrunk(image, model, max_side, tile):
     size = max(round(height * scale), 1), max(round(width * scale), 1)
     small = transform.resize(image, size, order=1, anti_aliasing=True,
                              preserve_range=True).astype(np.float32)
-    sigma = estimate(np.clip(small, 0, 255), model, tile=tile)
+    sigma = estimate(np.clip(small, 0, 255), model, None, tile, runner)
     sigma = transform.resize(sigma, (height, width), order=1)
     return (sigma / scale).astype(np.float32)
 
@@ -122,17 +125,16 @@ def _halo(model):
     return -(-reach // networks.STRIDE) * networks.STRIDE
 
 
-def _estimate_tiled(image, model, side):
+def _estimate_tiled(image, side, halo, runner):
     height, width = image.shape[:2]
     # Padded as the model would pad the whole, so that no tile is padded.
     image = inference.pad_to_multiple(image)
-    halo = _halo(model)
     sigma = np.empty(image.shape[:2], np.float32)
     for y in range(0, image.shape[0], side):
         for x in range(0, image.shape[1], side):
             top, left = max(y - halo, 0), max(x - halo, 0)
             seen = image[top:y + side + halo, left:x + side + halo]
-            part = model.predict_on_batch(seen[None])[0, ..., 0]
+            part = runner(seen[None])[0, ..., 0]
             target = sigma[y:y + side, x:x + side]
             target[:] = part[y - top:, x - left:][:target.shape[0],
                                                   :target.shape[1]]

@@ -6,8 +6,16 @@ import pathlib
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+try:
+    import pillow_heif
+    pillow_heif.register_heif_opener()
+except ImportError:  # An extra; _what_it_is says so where it is missed.
+    pillow_heif = None
+
+_HEIC = ('.heic', '.heif')
 # What a folder is searched for, lower case.
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.bmp', '.gif')
+SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.bmp', '.gif',
+            *_HEIC)
 _SIXTEEN_BIT_MODES = ('I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
 
 
@@ -49,6 +57,8 @@ def read_image(path):
 def _what_it_is(path):
     if path.stat().st_size == 0:
         return 'the file is empty'
+    if path.suffix.lower() in _HEIC and pillow_heif is None:
+        return "HEIC needs an extra: pip install 'dmenet_tf[heic]'"
     return 'not a picture in a format that can be read here'
 
 

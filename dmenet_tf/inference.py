@@ -5,6 +5,8 @@ multiple of 16 that B needs, cropping back, and the unit. It is a plain Keras
 model, so `model.predict`, SavedModel and TF Serving all see the same thing.
 """
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -38,7 +40,9 @@ class PadToMultiple(layers.Layer):
     def call(self, image):
         for axis in (1, 2):
             size = tf.shape(image)[axis]
-            target = -(-size // networks.STRIDE) * networks.STRIDE
+            # Of positive numbers alone: ONNX rounds quotients towards zero.
+            strides = (size + networks.STRIDE - 1) // networks.STRIDE
+            target = strides * networks.STRIDE
             image = tf.gather(image, _mirrored_range(size, target), axis=axis)
         return image
 
@@ -119,6 +123,18 @@ def _folded(kernel, bias, norm):
     beta, mean, variance = norm.get_weights()
     scale = 1.0 / np.sqrt(variance.astype(np.float64) + norm.epsilon)
     return kernel * scale, (bias - mean) * scale + beta
+
+
+@functools.lru_cache(maxsize=2)
+def compiled(model):
+    """The model as one compiled function of a batch of any size.
+
+    Not model.predict_on_batch: Keras hides its batch in an iterator inside
+    the function, and now and then all convolutions then run on one thread.
+    """
+    run = tf.function(lambda image: model(image, training=False),
+                      reduce_retracing=True)
+    return lambda batch: run(tf.convert_to_tensor(batch)).numpy()
 
 
 def receptive_field(model):

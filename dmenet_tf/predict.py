@@ -90,7 +90,7 @@ def _lines(file):
 
 
 def map_photographs(jobs, model, kinds, max_side=None, tile=None,
-                    max_sigma=None, on_summary=None):
+                    max_sigma=None, on_summary=None, runner=None):
     """Reads, estimates and writes at the same time; a bad file costs a line.
 
     Args:
@@ -100,6 +100,7 @@ def map_photographs(jobs, model, kinds, max_side=None, tile=None,
         max_side, tile: See estimation.estimate; tile None: as needed.
         max_sigma: See maps.write.
         on_summary: Called with (job, maps.Summary) of every map, if given.
+        runner: See runtimes.make_runner; None: TensorFlow.
 
     Yields:
         (job, None) for each photograph that has its maps, (job, line) for
@@ -119,7 +120,8 @@ def map_photographs(jobs, model, kinds, max_side=None, tile=None,
             if isinstance(photograph, Exception):
                 yield job, str(photograph)
                 continue
-            sigma = estimation.estimate(photograph, model, max_side, tile)
+            sigma = estimation.estimate(photograph, model, max_side, tile,
+                                        runner)
             writing = pool.submit(_write, job, photograph, sigma, kinds,
                                   max_sigma, on_summary)
         if writing:
@@ -235,6 +237,14 @@ def define_flags():
         'tile', None, 'Side of the tiles that large photographs go through '
         'in, px; 0: in one pass. By default as memory demands. The map is the '
         'same.', lower_bound=0)
+    flags.DEFINE_enum(
+        'runtime', 'tensorflow', ['tensorflow', 'openvino', 'openvino_int8'],
+        'What runs the network; OpenVINO is faster on most CPUs '
+        "(pip install 'dmenet_tf[openvino]'). int8: fastest, sigma off by "
+        'hundredths of a px.')
+    flags.DEFINE_string(
+        'calibration', None, 'Folder of photographs that openvino_int8 is '
+        'calibrated on. By default the first of those to be mapped.')
     flags.DEFINE_float(
         'max_sigma', None, 'sigma in px at the bright end of the colours. By '
         "default each map's own largest value, at least 1 px.",
@@ -252,7 +262,7 @@ def main(argv):
         Image.MAX_IMAGE_PIXELS = None
     try:
         sys.exit(_run(argv[1:]))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f'error: {_explained(error)}')
     except KeyboardInterrupt:
         sys.exit('Interrupted; the same call goes on from here.')
@@ -277,7 +287,7 @@ def _run(arguments):
     todo = jobs if FLAGS.overwrite else unmapped(jobs, FLAGS.format, summary)
     done = []
     if todo:
-        done, bad = _map(todo, summary)
+        done, bad = _map(jobs, todo, summary)
         failed += bad
     if summary:
         summary.finish(jobs)
@@ -285,14 +295,17 @@ def _run(arguments):
     return 1 if failed else 0
 
 
-def _map(todo, summary):
+def _map(jobs, todo, summary):
     """Maps what is to be done; returns the jobs done and the failures."""
-    from dmenet_tf import inference, weights  # Seconds: --help must not wait.
+    # Here, because it takes seconds that --help must not wait.
+    from dmenet_tf import inference, runtimes, weights
     model = inference.fold(weights.load_model(FLAGS.model))
+    runner = runtimes.make_runner(model, FLAGS.runtime,
+                                  _calibration_photographs(jobs))
     done, failed = [], []
     results = map_photographs(todo, model, FLAGS.format, FLAGS.max_side,
                               FLAGS.tile, FLAGS.max_sigma,
-                              summary and summary.add)
+                              summary and summary.add, runner)
     for job, line in files.progress(results, total=len(todo), unit='photo'):
         if line is None:
             done.append(job)
@@ -300,6 +313,23 @@ def _map(todo, summary):
             failed.append(line)
             files.complain(line)
     return done, failed
+
+
+def _calibration_photographs(jobs):
+    """What openvino_int8 is calibrated on: --calibration, or the jobs.
+
+    All jobs, not those that are left, so that a call that goes on calibrates
+    as the first one did.
+    """
+    from dmenet_tf import runtimes
+    if FLAGS.runtime != 'openvino_int8':
+        return ()
+    paths = (images.find_images(FLAGS.calibration) if FLAGS.calibration
+             else [job.photograph for job in jobs])
+    found = (_read(Job(path, path)) for path in paths)
+    good = (p for p in found if not isinstance(p, Exception))
+    return [runtimes.middle(p, runtimes.CALIBRATION_SIDE) for p in
+            itertools.islice(good, runtimes.CALIBRATION_PHOTOGRAPHS)]
 
 
 def _report(jobs, todo, done, failed):

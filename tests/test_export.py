@@ -1,6 +1,7 @@
 """The exported models, used as someone without this library would."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -54,20 +55,29 @@ np.savez(sys.argv[3], **results)
 
 @pytest.fixture(scope='module')
 def images():
-    sizes = {'1': (1, 48, 64), '3': (3, 17, 33), 'dot': (1, 1, 1)}
+    sizes = {'one': (1, 17, 33), 'three': (3, 17, 33), 'large': (1, 480, 640),
+             'three large': (3, 480, 640), 'dot': (1, 1, 1)}
     return {name: RNG.integers(0, 256, (*size, 3), np.uint8)
             for name, size in sizes.items()}
 
 
+# Python of the other TensorFlow, see Makefile.
+OTHER = os.environ.get('DMENET_OTHER_PYTHON')
+
+
+@pytest.mark.parametrize('python', [
+    sys.executable,
+    pytest.param(OTHER, marks=[pytest.mark.slow, pytest.mark.skipif(
+        not OTHER, reason='DMENET_OTHER_PYTHON is not set')])])
 def test_a_process_without_the_library_gets_the_same_maps(
-        exported, model_file, images, tmp_path):
+        exported, model_file, images, tmp_path, python):
     np.savez(tmp_path / 'images.npz', **images)
     subprocess.run(
-        [sys.executable, '-c', PLAIN, exported, tmp_path / 'images.npz',
+        [python, '-c', PLAIN, exported, tmp_path / 'images.npz',
          tmp_path / 'maps.npz'], check=True, cwd=tmp_path)
     model = weights.load_model(model_file)
     with np.load(tmp_path / 'maps.npz') as found:
-        assert len(found.files) == 9
+        assert len(found.files) == 3 * len(images)
         for name, sigma in found.items():
             expected = model.predict(images[name.split('/')[0]], verbose=0)
             np.testing.assert_allclose(sigma, expected, atol=1e-5)

@@ -108,12 +108,19 @@ def test_an_icc_profile_is_converted_to_srgb(tmp_path):
 
 
 def test_heic(tmp_path):
-    heif = pytest.importorskip('pillow_heif')
-    heif.register_heif_opener()
+    pytest.importorskip('pillow_heif')
     smooth = np.linspace(0, 255, 64 * 64, dtype=np.uint8).reshape(64, 64)
     path = saved(tmp_path, Image.fromarray(np.dstack([smooth] * 3)), 'a.heic')
     error = images.read_image(path).astype(int)[..., 0] - smooth
     assert np.abs(error).max() < 16
+
+
+def test_heic_without_its_extra_says_which(tmp_path, monkeypatch):
+    path = tmp_path / 'a.HEIC'
+    path.write_bytes(b'\0\0\0\x18ftyphei?')
+    monkeypatch.setattr(images, 'pillow_heif', None)
+    with pytest.raises(ValueError, match=r"a.HEIC: .*'dmenet_tf\[heic\]'"):
+        images.read_image(path)
 
 
 def test_a_decompression_bomb_is_refused_and_can_be_allowed(tmp_path,

@@ -22,7 +22,7 @@ from dmenet_tf.syndof import capture, check, pairs, render
 
 _SCENES = flags.DEFINE_string('scenes', None, 'RGB-D scenes.', required=True)
 _SPLIT = flags.DEFINE_string('split', None, 'Of scenes.json.')
-_COUNT = flags.DEFINE_integer('count', 10, 'Scenes.')
+_COUNT = flags.DEFINE_integer('count', 10, 'Images.')
 _SEED = flags.DEFINE_integer('seed', 0, 'Of the cameras.')
 M = 3.0
 LIMIT_PX = 7.0 / M
@@ -33,11 +33,11 @@ _FOCAL_MM, _SENSOR_MM = 50.0, 36.0
 def main(argv):
     del argv
     found, _ = pairs.find_pairs(_SCENES.value, split=_SPLIT.value)
-    found = found[:_COUNT.value]
     print('scene | exact dB | paper dB | sharp pixels move | near: rank, '
           'error | far: rank, error')
     rows = []
-    for k, pair in enumerate(found):
+    for k in range(_COUNT.value):
+        pair = found[k % len(found)]
         image, depth_m = check.read_pair(pair)
         rows.append([*magnified(image, depth_m, k),
                      *from_depth(depth_m, 'near'), *from_depth(depth_m, 'far')])

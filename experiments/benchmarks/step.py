@@ -11,44 +11,21 @@ import statistics
 import sys
 import time
 
-import keras
-import numpy as np
+import dmenet_tf  # noqa: I001, F401  Before TensorFlow: it chooses oneDNN.
+import bound
 import tensorflow as tf
 
 from dmenet_tf import networks, steps
 
-SGEMM = 2048
-
-
-def conv_flops(model, size, channels):
-    """Multiply-adds x 2 of a model's convolutions for one picture."""
-    probe = keras.Model(model.inputs, [
-        layer.output for layer in model.layers
-        if isinstance(layer, keras.layers.Conv2D)])
-    sizes = tf.function(lambda x: [tf.shape(y)[1:3] for y in tf.nest.flatten(
-        probe(x, training=False))])(tf.zeros([1, size, size, channels]))
-    convs = [layer for layer in model.layers
-             if isinstance(layer, keras.layers.Conv2D)]
-    return sum(2 * np.prod(layer.kernel.shape) * np.prod(place)
-               for layer, place in zip(convs, sizes, strict=True))
-
 
 def step_flops(trainer, width, crop, batch):
     """What one joint step must do."""
-    b, d, s = (conv_flops(model, crop, channels) for model, channels in
+    b, d, s = (bound.conv_flops(model, crop, crop, channels) for model, channels in
                zip(trainer.networks, (3, width, 1), strict=True))
-    c = conv_flops(trainer.content, crop, 1)
+    c = bound.conv_flops(trainer.content, crop, crop, 1)
     # B: 3 sets. D: 3 sets to learn, 2 more without its weights' gradient.
     # C: the label forward, the map forward and back to the map. S: 1 set.
     return batch * (9 * b + 9 * d + 4 * d + 3 * c + 3 * s)
-
-
-def sgemm_rate():
-    """FLOP/s of one large product."""
-    a = tf.random.normal([SGEMM, SGEMM])
-    began = time.perf_counter()
-    tf.matmul(a, a)[0, 0].numpy()
-    return 2 * SGEMM**3 / (time.perf_counter() - began)
 
 
 def make_batch(crop, batch):
@@ -72,7 +49,7 @@ def main():
     train_step(data)
     seconds, rates = [], []
     for _ in range(rounds):
-        rates.append(max(sgemm_rate() for _ in range(3)))
+        rates.append(bound.sgemm_rate())
         began = time.perf_counter()
         float(train_step(data)['L_g'])
         seconds.append(time.perf_counter() - began)

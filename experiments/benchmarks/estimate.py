@@ -1,0 +1,205 @@
+"""Seconds a photograph: this library's model beside other engines.
+
+    python experiments/benchmarks/estimate.py [--model=FILE.npz] \\
+        [--plot=estimate.png]
+
+All run the same weights: the model that predict uses, plain Keras (predict on
+the unfolded model), ONNX Runtime, OpenVINO in float32 and in 8 bits, and an
+equal network in PyTorch; those that are not installed are left out. Beside
+them the time that the convolutions' FLOPs take at the rate of a large matrix
+product (sgemm) in the same round. Every round runs everything once, in turn;
+the table has the medians of the rounds and each engine's ratio to the bound,
+taken within rounds. Each map is compared with ours first. Without --model the
+full-size network has random weights, on which 8 bits say nothing.
+"""
+
+import importlib.util
+import pathlib
+import statistics
+import tempfile
+import time
+
+import dmenet_tf  # noqa: I001, F401  Before TensorFlow: it chooses oneDNN.
+import bound
+import keras
+import numpy as np
+from absl import app, flags
+
+from dmenet_tf import export, images, inference, networks, runtimes, weights
+
+_MODEL = flags.DEFINE_string('model', None, 'As of predict.')
+_SIZES = flags.DEFINE_list('sizes', ['240x240', '480x640', '1080x1920'],
+                           'Height x width, px.')
+_ROUNDS = flags.DEFINE_integer('rounds', 3, 'After one that warms up.')
+_ENGINES = flags.DEFINE_list(
+    'engines', ['ours', 'keras', 'onnx', 'openvino', 'int8', 'torch'],
+    'What to run.')
+_PHOTOGRAPHS = flags.DEFINE_string(
+    'photographs', str(pathlib.Path(__file__).parents[2]
+                       / 'data/samples/photographs'), 'To calibrate on.')
+_PLOT = flags.DEFINE_string('plot', None, 'A .png of the table.')
+_NEEDS = {'onnx': 'tf2onnx', 'openvino': 'openvino', 'int8': 'nncf',
+          'torch': 'torch'}
+
+
+def main(argv):
+    del argv
+    model = load()
+    photographs = [images.read_image(path)
+                   for path in images.find_images(_PHOTOGRAPHS.value)]
+    engines = {}
+    for name in _ENGINES.value:
+        if name in _NEEDS and importlib.util.find_spec(_NEEDS[name]) is None:
+            print(f'{name}: not run, {_NEEDS[name]} is not installed')
+            continue
+        engines[name] = MAKERS[name](model, photographs)
+    agree(engines, photographs[0])
+    table = {}
+    for size in _SIZES.value:
+        height, width = map(int, size.split('x'))
+        table[size] = measure(engines, model, height, width)
+        print_size(size, table[size])
+    if _PLOT.value:
+        plot(table, _PLOT.value)
+
+
+def load():
+    if _MODEL.value:
+        return weights.load_model(_MODEL.value)
+    keras.utils.set_random_seed(0)
+    b = networks.build_blur_estimator(side_heads=False)
+    # So that no map is saturated.
+    for name in ('conv1_1', 'uf_c3'):
+        kernel = b.get_layer(name).kernel
+        kernel.assign(0.01 * kernel)
+    return inference.build_estimator(b, 'sigma7')
+
+
+def onnx_runner(model, _):
+    import onnxruntime
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / 'model.onnx'
+        export.export_onnx(model, path)
+        session = onnxruntime.InferenceSession(
+            str(path), providers=['CPUExecutionProvider'])
+    name = session.get_inputs()[0].name
+    return lambda batch: session.run(None, {name: batch})[0]
+
+
+def torch_runner(model, _):
+    """The folded network, layer by layer, channels last."""
+    import torch
+    from torch.nn import functional as F
+    b = inference.fold(model).get_layer('B')
+    kernels = {layer.name: tuple(
+        torch.tensor(w).contiguous(memory_format=torch.channels_last)
+        if w.ndim == 4 else torch.tensor(w)
+        for w in (layer.get_weights()[0].transpose(3, 2, 0, 1),
+                  layer.get_weights()[1]))
+        for layer in b.layers if isinstance(layer, keras.layers.Conv2D)}
+    mean = torch.tensor(networks.VGG_MEAN_BGR).reshape(1, 3, 1, 1)
+
+    def apply(layer, xs):
+        kind, x = type(layer).__name__, xs[0]
+        if kind == 'SymmetricPadding':
+            return F.pad(x, (1, 1, 1, 1), mode='replicate')
+        if kind == 'Conv2D':
+            x = F.conv2d(x, *kernels[layer.name], padding=layer.padding)
+            return F.relu_(x) if layer.activation is relu else x
+        if kind == 'Rescaling':
+            return 255 * x.flip(1) - mean
+        return {'MaxPooling2D': lambda: F.max_pool2d(x, 2),
+                'UpSampling2D': lambda: F.interpolate(x, scale_factor=2),
+                'Concatenate': lambda: torch.cat(xs, 1),
+                'LeakyReLU': lambda: F.leaky_relu_(x, 0.2),
+                'Add': lambda: xs[0] + xs[1],
+                'Activation': lambda: torch.sigmoid(x),
+                # Channels are reversed with the rescaling.
+                'SlicingOpLambda': lambda: x}[kind]()
+    relu = keras.activations.relu
+
+    @torch.inference_mode()
+    def run(batch):
+        image = torch.tensor(batch).permute(0, 3, 1, 2) / 255
+        height, width = image.shape[2:]
+        image = F.pad(image, (0, -width % 16, 0, -height % 16), 'reflect')
+        known = {}
+        for layer in b.layers:
+            inputs = layer.input
+            inputs = inputs if isinstance(inputs, list) else [inputs]
+            # Keras 3 does not list the slice that reverses channels.
+            known[id(layer.output)] = image if isinstance(
+                layer, keras.layers.InputLayer) else apply(
+                    layer, [known.get(id(x), image) for x in inputs])
+            if layer.name == 'defocus':
+                sigma = 7 * known[id(layer.output)]
+        return sigma[:, :, :height, :width].permute(0, 2, 3, 1).numpy()
+    return run
+
+
+MAKERS = {
+    'ours': lambda model, _: inference.compiled(inference.fold(model)),
+    'keras': lambda model, _: lambda x: model.predict(x, verbose=0),
+    'onnx': onnx_runner,
+    'openvino': lambda model, _: runtimes.make_runner(model, 'openvino'),
+    'int8': lambda model, photographs: runtimes.make_runner(
+        model, 'openvino_int8', photographs),
+    'torch': torch_runner}
+
+
+def agree(engines, photograph):
+    """Prints how far each engine's map is from ours."""
+    image = runtimes.middle(photograph, 240)[None].astype(np.float32)
+    ours = engines['ours'](image)
+    for name, run in engines.items():
+        error = np.abs(run(image) - ours)
+        print(f'{name}: sigma off by {error.mean():.2g} px in the mean, '
+              f'{error.max():.2g} px at most')
+        if name != 'int8' and not error.max() < 1e-3:
+            raise ValueError(f'{name} is another network.')
+
+
+def measure(engines, model, height, width):
+    """Seconds of every round, {'bound': [...], engine: [...]}."""
+    image = np.random.default_rng(0).integers(
+        0, 256, (1, height, width, 3)).astype(np.float32)
+    work = bound.conv_flops(model.get_layer('B'), -(-height // 16) * 16,
+                            -(-width // 16) * 16)
+    seconds = {name: [] for name in ('bound', *engines)}
+    for _ in range(_ROUNDS.value + 1):
+        seconds['bound'].append(work / bound.sgemm_rate())
+        for name, run in engines.items():
+            began = time.perf_counter()
+            run(image)
+            seconds[name].append(time.perf_counter() - began)
+    return {name: column[1:] for name, column in seconds.items()}
+
+
+def print_size(size, seconds):
+    print(f'{size}:')
+    for name, column in seconds.items():
+        ratio = statistics.median(
+            a / b for a, b in zip(column, seconds['bound'], strict=True))
+        print(f'  {name:<9} {statistics.median(column):8.3f} s  '
+              f'{ratio:5.2f} x bound', flush=True)
+
+
+def plot(table, path):
+    import matplotlib
+    matplotlib.use('Agg')
+    from matplotlib import pyplot as plt
+    names = [name for name in next(iter(table.values())) if name != 'bound']
+    figure, axes = plt.subplots(1, len(table), figsize=(3.2 * len(table), 2.6),
+                                layout='constrained', squeeze=False)
+    for axis, (size, seconds) in zip(axes[0], table.items(), strict=True):
+        axis.barh(names[::-1], [statistics.median(seconds[name])
+                                for name in names[::-1]])
+        axis.axvline(statistics.median(seconds['bound']), color='black',
+                     linestyle='--', label='sgemm bound')
+        axis.set(title=f'{size} px', xlabel='s')
+    axes[0][0].legend(fontsize='small')
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == '__main__':
+    app.run(main)

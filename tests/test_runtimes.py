@@ -1,0 +1,72 @@
+"""The same network through other engines."""
+
+import keras
+import numpy as np
+import pytest
+
+from dmenet_tf import estimation, inference, networks, predict, runtimes
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope='module')
+def model(tamed):
+    keras.utils.set_random_seed(0)
+    b = tamed(networks.build_blur_estimator(8, 1, side_heads=False))
+    return inference.build_estimator(b, 'sigma7')
+
+
+def photographs(count, size=(70, 90)):
+    return [RNG.integers(0, 256, (*size, 3), np.uint8) for _ in range(count)]
+
+
+def test_compiled_is_the_model(model):
+    image = photographs(1)[0]
+    for dtype in (np.uint8, np.float32):
+        np.testing.assert_allclose(
+            runtimes.make_runner(model)(image[None].astype(dtype)),
+            model.predict(image[None].astype(np.float32), verbose=0),
+            atol=1e-5)
+
+
+def test_openvino_is_the_model(model):
+    pytest.importorskip('openvino')
+    runner = runtimes.make_runner(model, 'openvino')
+    for size in ((70, 90), (33, 17)):
+        image = photographs(1, size)[0]
+        np.testing.assert_allclose(
+            estimation.estimate(image, model, runner=runner),
+            estimation.estimate(image, model), atol=1e-4)
+
+
+def test_int8_is_nearly_the_model(model):
+    pytest.importorskip('openvino')
+    pytest.importorskip('nncf')
+    images = photographs(4)
+    runner = runtimes.make_runner(model, 'openvino_int8', images)
+    exact = [estimation.estimate(image, model) for image in images]
+    quantised = [estimation.estimate(image, model, runner=runner)
+                 for image in images]
+    change = np.mean(np.abs(np.subtract(exact, quantised)))
+    assert 1e-6 < change < 0.2 * np.std(exact) + 0.05
+
+
+def test_bad_runtimes_are_refused(model, monkeypatch):
+    with pytest.raises(ValueError, match='runtime must be one of'):
+        runtimes.make_runner(model, 'tpu')
+    monkeypatch.setitem(__import__('sys').modules, 'openvino', None)
+    with pytest.raises(ImportError, match=r"pip install 'dmenet_tf\[openv"):
+        runtimes.make_runner(model, 'openvino')
+
+
+def test_int8_without_photographs(model):
+    pytest.importorskip('nncf')
+    with pytest.raises(ValueError, match='to calibrate on'):
+        runtimes.make_runner(model, 'openvino_int8')
+
+
+def test_flags_offer_every_runtime():
+    if 'runtime' not in predict.FLAGS:
+        predict.define_flags()
+    assert (tuple(predict.FLAGS['runtime'].parser.enum_values)
+            == runtimes.RUNTIMES)
