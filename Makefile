@@ -4,12 +4,12 @@ REFERENCE := .venv/reference
 LATEST := .venv/latest
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-latest test-slow bench clean
+.PHONY: demo test test-latest test-slow docs bench clean
 
 # The reference stack: what requirements.txt gives this Python.
 $(REFERENCE)/installed: requirements.txt setup.py
 	$(PYTHON) -m venv $(REFERENCE)
-	$(REFERENCE)/bin/pip install -q -e '.[test]'
+	$(REFERENCE)/bin/pip install -q -e '.[test,docs]'
 	touch $@
 
 # TensorFlow 2.21 with Keras 3, without TensorFlow Addons, on any Python.
@@ -39,6 +39,11 @@ test-slow: $(REFERENCE)/installed $(LATEST)/installed
 	DMENET_OTHER_PYTHON=$(abspath $(REFERENCE))/bin/python \
 	    $(LATEST)/bin/python -m pytest -q -m slow
 
+# The pages, into site/; a warning is an error. docs/pictures/make.sh makes
+# their pictures.
+docs: $(REFERENCE)/installed
+	NO_MKDOCS_2_WARNING=1 $(REFERENCE)/bin/mkdocs build --strict -q
+
 bench: $(REFERENCE)/installed
 	cd experiments/benchmarks; p=../../$(REFERENCE)/bin/python; set -ex; \
 	$$p padding.py; $$p render.py --references=1; $$p syndof.py --count=20; \
@@ -46,4 +51,4 @@ bench: $(REFERENCE)/installed
 	$$p deblur.py --scenes=../../data/samples/rgbd --count=2 --noothers
 
 clean:
-	rm -rf .venv demo_output
+	rm -rf .venv demo_output site

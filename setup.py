@@ -22,6 +22,7 @@ setup(
     extras_require={
         'test': ['ruff', 'pytest-xdist', 'pymatting>=1.1', 'scikit-learn'],
         'evaluation': ['pymatting>=1.1'],
+        'docs': ['mkdocs-material>=9.5,<10', 'mkdocstrings[python]>=0.26'],
         'exr': ['OpenEXR>=3.3'],
         'heic': ['pillow-heif'],
         'onnx': ['tf2onnx', 'onnxruntime'],

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Makes every picture of README.md and of the pages again:
+#
+#   sh docs/pictures/make.sh
+#
+# MODEL is what `predict --model` takes, the bundled one unless told; PYTHON
+# the interpreter that has dmenet_tf.
+set -eu
+cd "$(dirname "$0")/../.."
+PYTHON=${PYTHON:-python3}
+MODEL=${MODEL:-small}
+photograph=data/samples/photographs/chelsea.jpg
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+$PYTHON -m dmenet_tf.predict $photograph --model="$MODEL" \
+    --output_dir="$work" --format=npy,color
+$PYTHON -m dmenet_tf.applications.magnify $photograph \
+    --strength=4 --focus_on=175,143 --sigma="$work/chelsea.npy" --output_dir="$work"
+$PYTHON -m dmenet_tf.applications.deblur $photograph --strength=0.3 \
+    --sigma="$work/chelsea.npy" --output_dir="$work"
+$PYTHON -m dmenet_tf.syndof --input_dir=data/samples/rgbd --preview=1 \
+    --output_dir="$work"
+$PYTHON docs/pictures/compose.py "$work"
+$PYTHON docs/pictures/drawings.py

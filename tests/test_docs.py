@@ -1,0 +1,332 @@
+"""Every command and snippet of README.md and of the pages does what it says.
+
+Python blocks are run, page by page, in a folder that holds what they name,
+with a toy in place of the bundled model and of TF Serving. The flags of every
+command are parsed by the module that the command calls. Marked `slow`: the
+commands themselves are run, made shorter by _SHORTER. What is not run at all
+stands in _NOT_RUN with the reason.
+"""
+
+import base64
+import http.server
+import importlib.util
+import json
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = [ROOT / 'README.md', ROOT / 'data/README.md',
+         ROOT / 'experiments/README.md',
+         *sorted((ROOT / 'docs').rglob('*.md'))]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+DOCKERFILES = sorted((ROOT / 'docker').glob('*ockerfile'))
+
+# How a command begins -> why no test runs it.
+_NOT_RUN = {
+    'pip install .': 'it would change the environment of the tests; make '
+                     'test begins with it',
+    'make ': 'make test and make docs are what .ci/run calls; make demo takes '
+             'minutes',
+    'tensorboard ': 'serves until it is stopped',
+    'tensorflow_model_server ': 'the server is in no package index; the '
+                                'client is run against a stand-in',
+    'docker ': 'needs a daemon; the Dockerfiles are read below',
+    'python -m dmenet_tf.demo': 'serves until it is stopped',
+    'python -m dmenet_tf.predict holiday/ --runtime=openvino':
+        'needs an extra; tests/test_runtimes.py runs it where that is',
+    'python -m dmenet_tf.export --onnx': 'needs an extra; tests/test_export.py '
+                                         'runs it where that is',
+    'python -m dmenet_tf.train --flagfile=experiments/smoke.flags':
+        'takes minutes; tests/test_train.py trains on less',
+}
+# Module -> flags added at the end, where the last one counts.
+_SHORTER = {
+    'predict': ['--model=MODEL.npz'],
+    'export': ['--model=MODEL.npz', '--size=64,64'],
+    'applications.magnify': ['--model=MODEL.npz'],
+    'applications.deblur': ['--model=MODEL.npz'],
+    'applications.depth': ['--model=MODEL.npz'],
+    'syndof': ['--count=4', '--max_size=160'],
+    'evaluate': ['--split=all', '--workers=1'],
+    'train': ['--width=4', '--refine_blocks=1', '--padding=symmetric',
+              '--vgg19=none', '--crop=32', '--batch=2', '--epochs=1',
+              '--lambda_C=0'],
+}
+# Reads [module, arguments] pairs, prints what is wrong with them.
+_PARSE = '''
+import importlib, json, sys
+from absl import flags
+problems = []
+for name, commands in json.load(sys.stdin).items():
+    before = set(flags.FLAGS)
+    module = importlib.import_module(name)
+    getattr(module, 'define_flags', lambda: None)()
+    for argv in commands:
+        try:
+            flags.FLAGS([name, *argv])
+            if hasattr(module, 'resolve'):
+                module.resolve(module.config_from_flags())
+        except (flags.Error, ValueError) as error:
+            problems.append(f'{name} {argv}: {error}')
+        flags.FLAGS.unparse_flags()
+        for flag in set(flags.FLAGS) - before:
+            flags.FLAGS[flag].unparse()
+    for flag in set(flags.FLAGS) - before:
+        delattr(flags.FLAGS, flag)
+print(json.dumps(problems))
+'''
+
+
+def blocks(page, language):
+    """The fenced blocks of a page in one language."""
+    return re.findall(rf'^```{language}\n(.*?)^```$', page.read_text(),
+                      re.MULTILINE | re.DOTALL)
+
+
+def commands(page):
+    """The commands of a page, each a list of words."""
+    text = ''.join(blocks(page, 'sh')).replace('\\\n', ' ')
+    found = [shlex.split(line, comments=True) for line in text.splitlines()]
+    return [words for words in found if words]
+
+
+def module_of(words):
+    """'dmenet_tf.predict' of a command that calls it, or ''."""
+    return words[2] if words[:2] == ['python', '-m'] else ''
+
+
+def reason_not_to_run(words):
+    line = ' '.join(words) + ' '
+    return next((reason for start, reason in _NOT_RUN.items()
+                 if line.startswith(start)), None)
+
+
+@pytest.fixture(scope='module')
+def workspace(tmp_path_factory):
+    """A folder with everything that the pages name."""
+    from dmenet_tf import networks, weights
+    folder = tmp_path_factory.mktemp('docs')
+    samples = ROOT / 'data/samples'
+    (folder / 'SCENES').symlink_to(samples / 'rgbd')
+    for name in ('experiments', 'data'):
+        (folder / name).symlink_to(ROOT / name)
+    cat = Image.open(samples / 'photographs/chelsea.jpg').resize((96, 64))
+    for place in ('photo.jpg', 'holiday/cat.jpg', 'holiday/lake/cup.jpg',
+                  'PHOTOS/cat.jpg', 'RTF/image_05.png'):
+        (folder / place).parent.mkdir(exist_ok=True, parents=True)
+        cat.save(folder / place)
+    mask = np.zeros((64, 96), np.uint8)
+    mask[:, 48:] = 255
+    scipy.io.savemat(folder / 'RTF/map_05.mat', {'map': mask / 100 + 0.5})
+    for place in ('CUHK', 'CUHK/train'):
+        for k in range(4):
+            for part, picture in (('image', cat), ('gt', mask)):
+                (folder / place / part).mkdir(exist_ok=True, parents=True)
+                Image.fromarray(np.asarray(picture)).save(
+                    folder / place / part / f'out_of_focus050{k + 5}.png')
+    shutil.copytree(folder / 'CUHK/gt', folder / 'OTHER/maps')
+    (folder / 'maps').mkdir()
+    np.save(folder / 'maps/photo.npy', np.ones((64, 96), np.float32))
+    b = networks.build_blur_estimator(width=4, refine_blocks=1)
+    weights.save(folder / 'MODEL.npz', networks.Networks(b, None, None),
+                 {'convention': 'sigma7'})
+    return folder
+
+
+@pytest.fixture(scope='module')
+def model(workspace):
+    from dmenet_tf import weights
+    return weights.load_model(workspace / 'MODEL.npz')
+
+
+@pytest.fixture
+def at_work(workspace, model, monkeypatch):
+    """In the workspace, one toy in place of every model that is loaded."""
+    from dmenet_tf import estimation, weights
+    monkeypatch.chdir(workspace)
+    monkeypatch.setattr(weights, 'load_model', lambda source='small': model)
+    monkeypatch.setattr(estimation, '_default_model', lambda: model)
+
+
+@pytest.fixture(scope='module')
+def server(workspace):
+    """The port of a stand-in for TF Serving: REST, `predict` only."""
+    import tensorflow as tf
+
+    from dmenet_tf import export
+    folder = export.export_saved_model(workspace / 'MODEL.npz',
+                                       workspace / 'export/dmenet')
+    loaded = tf.saved_model.load(str(folder))
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            request = json.loads(
+                self.rfile.read(int(self.headers['Content-Length'])))
+            signature = loaded.signatures[request['signature_name']]
+            files = [base64.b64decode(one['image']['b64'])
+                     for one in request['instances']]
+            sigma = signature(image=tf.constant(files))['sigma'].numpy()
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(
+                {'predictions': sigma.tolist()}).encode())
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(('localhost', 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running.server_port
+        running.shutdown()
+
+
+@pytest.mark.parametrize('page', [
+    page for page in PAGES if blocks(page, 'python')],
+    ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_blocks_run(page, at_work, request):
+    text = '\n'.join(blocks(page, 'python'))
+    if 'localhost:8501' in text or 'export/dmenet' in text:
+        port = request.getfixturevalue('server')
+        text = text.replace('localhost:8501', f'localhost:{port}')
+    names = {}
+    exec(compile(text, str(page), 'exec'), names)
+    # A number in a comment is the value of the expression before it.
+    for expression, value in re.findall(
+            r'^(optics\..*\))\s+# ([\d.]+)', text, re.MULTILINE):
+        assert eval(expression, names) == pytest.approx(float(value), abs=1e-4)
+
+
+def test_flags_of_commands_are_those_of_their_modules():
+    by_module = {}
+    for page in PAGES:
+        for words in commands(page):
+            name = module_of(words)
+            if name.startswith('dmenet_tf') and name != 'dmenet_tf.demo':
+                run = f'{name}.__main__' if name.endswith('syndof') else name
+                by_module.setdefault(run, []).append(words[3:])
+    assert len(by_module) == 8
+    ran = subprocess.run([sys.executable, '-c', _PARSE], cwd=ROOT, text=True,
+                         input=json.dumps(by_module), capture_output=True)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout.splitlines()[-1]) == []
+
+
+def test_commands_that_are_not_python_exist():
+    targets = re.findall(r'^([\w-]+):', (ROOT / 'Makefile').read_text(),
+                         re.MULTILINE)
+    for page in PAGES:
+        for words in commands(page):
+            if words[0] == 'make':
+                assert words[1] in targets
+            elif '-f' in words:
+                assert (ROOT / words[words.index('-f') + 1]).is_file()
+            else:
+                assert module_of(words) or reason_not_to_run(words), words
+
+
+def test_no_reason_is_left_over():
+    lines = [' '.join(words) + ' ' for page in PAGES
+             for words in commands(page)]
+    for start in _NOT_RUN:
+        assert any(line.startswith(start) for line in lines), start
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('page', [page for page in PAGES if commands(page)],
+                         ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_run(page, workspace):
+    if not (workspace / 'SYNDOF').exists():
+        _run(shlex.split('python -m dmenet_tf.syndof --input_dir=SCENES '
+                         '--output_dir=SYNDOF'), workspace)
+    for words in commands(page):
+        if not reason_not_to_run(words):
+            _run(words, workspace)
+
+
+def _run(words, folder):
+    name = module_of(words).removeprefix('dmenet_tf.')
+    ran = subprocess.run([sys.executable, *words[1:], *_SHORTER[name]],
+                         cwd=folder, text=True, capture_output=True)
+    assert ran.returncode == 0, f'{words}\n{ran.stdout}\n{ran.stderr}'
+
+
+@pytest.mark.parametrize('page', PAGES, ids=NAMES)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r'\]\(([^)\s]+)\)', page.read_text()):
+        path, _, anchor = link.partition('#')
+        assert '://' not in path, f'{link}: the pages need no other site'
+        target = (page.parent / path) if path else page
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r'^#+ (.*)$', target.read_text(),
+                                  re.MULTILINE)
+            slugs = [re.sub(r'[^\w\s-]', '', heading).lower().replace(' ', '-')
+                     for heading in headings]
+            assert anchor in slugs, link
+
+
+def test_pages_are_in_the_menu_and_pictures_are_small():
+    menu = (ROOT / 'mkdocs.yml').read_text()
+    for page in (ROOT / 'docs').rglob('*.md'):
+        assert f': {page.relative_to(ROOT / "docs")}\n' in menu
+    for picture in (ROOT / 'docs/pictures').iterdir():
+        assert picture.stat().st_size < 150_000, picture
+
+
+def test_reference_names_modules():
+    for page in (ROOT / 'docs/api').iterdir():
+        for name in re.findall('^::: (.*)$', page.read_text(), re.MULTILINE):
+            module = name.removesuffix('.load_model')
+            assert importlib.util.find_spec(module), name
+
+
+@pytest.mark.slow
+def test_site_builds_and_needs_no_other_site(tmp_path):
+    pytest.importorskip('mkdocs')
+    subprocess.run([sys.executable, '-m', 'mkdocs', 'build', '--strict', '-q',
+                    '-d', str(tmp_path)], cwd=ROOT, check=True)
+    for page in tmp_path.rglob('*.html'):
+        loaded = re.findall(r'<(?:script|img|link|iframe)[^>]*(?:src|href)='
+                            r'"(https?://[^"]*)', page.read_text())
+        assert loaded == [], page
+
+
+def instructions(dockerfile):
+    """(instruction, its words) of a Dockerfile."""
+    text = re.sub(r'^\s*#.*\n', '', dockerfile.read_text(), flags=re.MULTILINE)
+    for line in text.replace('\\\n', ' ').splitlines():
+        if line.strip():
+            name, rest = line.split(maxsplit=1)
+            yield name, rest.split()
+
+
+@pytest.mark.parametrize('dockerfile', DOCKERFILES, ids=lambda path: path.name)
+def test_dockerfile_names_what_exists(dockerfile):
+    stages = []
+    for name, words in instructions(dockerfile):
+        assert name in {'FROM', 'WORKDIR', 'COPY', 'RUN', 'USER', 'ENV', 'ARG',
+                        'ENTRYPOINT'}
+        if name == 'FROM':
+            assert re.fullmatch(r'[\w./-]+:[\w.-]+', words[0]), 'needs a tag'
+            stages += words[2:]
+        if name == 'COPY' and not words[0].startswith('--from='):
+            assert all((ROOT / source).exists() for source in words[:-1])
+        elif name == 'COPY':
+            assert words[0].removeprefix('--from=') in stages
+        for module in re.findall(r'dmenet_tf\.\w+', ' '.join(words)):
+            assert importlib.util.find_spec(module)
+
+
+@pytest.mark.skipif(not shutil.which('hadolint'), reason='hadolint is missing')
+def test_dockerfiles_pass_hadolint():
+    subprocess.run(['hadolint', *map(str, DOCKERFILES)], check=True)
