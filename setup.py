@@ -20,6 +20,7 @@ setup(
     packages=find_packages(include=['dmenet_tf', 'dmenet_tf.*']),
     package_data={'dmenet_tf': ['tables/*.csv', 'bundled/*.npz']},
     extras_require={
+        'demo': ['gradio>=6.31'],
         'test': ['ruff', 'pytest-xdist', 'pymatting>=1.1', 'scikit-learn'],
         'evaluation': ['pymatting>=1.1'],
         'docs': ['mkdocs-material>=9.5,<10', 'mkdocstrings[python]>=0.26'],

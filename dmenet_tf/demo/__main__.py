@@ -1,0 +1,113 @@
+"""A page to try the library on, in a browser.
+
+    python -m dmenet_tf.demo --model=MODEL.npz
+
+prints an address on this machine (--host=0.0.0.0 opens it to the network):
+drop a photograph to see its defocus map, refocus it, sharpen it, turn it into
+depth, or make training data from an RGB-D pair. Needs gradio: pip install
+'dmenet_tf[demo]'. Works without internet; what visitors upload is removed
+after an hour, and when the command ends.
+"""
+
+import contextlib
+import logging
+import os
+import pathlib
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+from absl import app, flags
+
+KEPT_S = 3600
+_SWEEP_S = 300
+
+
+def define_flags():
+    """Defines the flags of this command."""
+    flags.DEFINE_string('model', 'small', 'As of dmenet_tf.predict.')
+    flags.DEFINE_string('host', '127.0.0.1', 'Address to listen on; 0.0.0.0 '
+                        'lets others on the network in.')
+    flags.DEFINE_integer('port', 7860, 'Port to listen on.', lower_bound=1,
+                         upper_bound=65535)
+    flags.DEFINE_integer('max_megabytes', 40, 'Largest upload.', lower_bound=1)
+    flags.DEFINE_float('max_megapixels', 50, 'Largest photograph.',
+                       lower_bound=0.1)
+    flags.DEFINE_integer('max_waiting', 50, 'Visitors who may wait for the '
+                         'network; more are asked to come back.',
+                         lower_bound=1)
+
+
+def main(argv):
+    if argv[1:]:
+        raise app.UsageError(f'Unexpected arguments: {argv[1:]}.')
+    # Whatever ends the process, its temporary files are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with tempfile.TemporaryDirectory(prefix='dmenet_demo_') as folder:
+        try:
+            serve(pathlib.Path(folder))
+        except (ValueError, OSError, ImportError) as error:
+            sys.exit(f'error: {error}')
+
+
+def serve(folder):
+    """Serves the page until the process is interrupted.
+
+    Args:
+        folder: For uploads and results.
+
+    Raises:
+        ImportError: gradio is not installed.
+        ValueError, OSError: No such model, or the port is taken.
+    """
+    os.environ['GRADIO_TEMP_DIR'] = str(folder)
+    os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
+    logging.getLogger('httpx').setLevel(logging.WARNING)
+    try:
+        import gradio
+    except ImportError:
+        raise ImportError('The page needs gradio: pip install '
+                          "'dmenet_tf[demo]'.") from None
+    from dmenet_tf.demo import page, work
+    flag = flags.FLAGS
+    work.load_model(flag.model)
+    threading.Thread(target=_sweep_for_ever, args=[folder],
+                     daemon=True).start()
+    blocks = page.build(page.Settings(
+        flag.model, folder, int(flag.max_megapixels * 1e6)))
+    blocks.queue(max_size=flag.max_waiting)
+    blocks.launch(
+        server_name=flag.host, server_port=flag.port,
+        max_file_size=flag.max_megabytes * gradio.FileSize.MB,
+        theme=page.THEME, head=page.STYLE, footer_links=[], show_error=True,
+        share=False, ssr_mode=False, enable_monitoring=False, quiet=True,
+        prevent_thread_lock=True)
+    print(f'{blocks.local_url} is open until Ctrl-C.', flush=True)
+    blocks.block_thread()
+
+
+def _sweep_for_ever(folder):
+    while True:
+        sweep(folder, KEPT_S)
+        time.sleep(_SWEEP_S)
+
+
+def sweep(folder, kept_s):
+    """Removes files that are older than kept_s, and folders left empty.
+
+    Not gradio's delete_cache, which knows nothing of uploads that were
+    cancelled half-way.
+    """
+    oldest = time.time() - kept_s
+    for path in sorted(folder.rglob('*'), reverse=True):
+        # A folder that was just made may be about to be filled.
+        with contextlib.suppress(OSError):
+            if path.stat().st_ctime < oldest:
+                path.rmdir() if path.is_dir() else path.unlink()
+
+
+if __name__ == '__main__':
+    define_flags()
+    app.run(main)

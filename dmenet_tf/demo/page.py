@@ -1,0 +1,345 @@
+"""The page: components, and which of work's functions each one calls.
+
+Whatever needs the network or takes long waits in one queue (_HEAVY), so ten
+visitors are served one after another by one network. What a visitor has
+mapped is a predict.Job, paths in the temporary folder: the session holds no
+pixels.
+"""
+
+import dataclasses
+import functools
+import pathlib
+
+import gradio as gr
+import numpy as np
+from PIL import Image, ImageDraw
+
+from dmenet_tf import maps, optics, weights
+from dmenet_tf.applications import depth
+from dmenet_tf.demo import work
+from dmenet_tf.syndof import pairs, rgbd
+
+SIZES = {'512 px (fast)': 512, '1024 px': 1024, '2048 px': 2048,
+         'as it is': None}
+OWN_PAIR = 'My own pair'
+_HEAVY = {'concurrency_limit': 1, 'concurrency_id': 'network'}
+# While a slider moves, only its last place counts.
+_LIVE = {'concurrency_limit': 1, 'concurrency_id': 'render',
+         'trigger_mode': 'always_last', 'show_progress': 'hidden'}
+# Fonts of the visitor's own system: nothing is fetched from elsewhere.
+THEME = gr.themes.Default(
+    primary_hue='teal', font=['system-ui', 'sans-serif'],
+    font_mono=['ui-monospace', 'monospace'])
+# In the page's head: gradio would confine what is given to it as css.
+STYLE = '''<style>
+.gradio-container.gradio-container {max-width: 1200px; margin: auto}
+#status, #reading {min-height: 1.6em}
+.files:has(.empty) {display: none !important}
+@media (max-width: 640px) {
+  .gradio-container.gradio-container {max-width: 100vw}
+  .gradio-container .main.main {padding: 10px}
+  .main .wrap, .contain, .tabs {min-width: 0; max-width: 100%}
+  #parts {flex-direction: column}
+  #parts > .column {width: 100%; min-width: 0 !important}
+  .tab-wrapper .tab-container {overflow-x: hidden}
+  .tab-wrapper .tab-container button {padding: 0 6px; font-size: 14px}
+}
+</style>'''
+_INTRO = '''# Defocus maps
+How blurred is each pixel of a photograph? The map shows sigma, the standard
+deviation in px of the Gaussian that blurred it.'''
+_START = 'Drop a photograph, choose one, or take an example.'
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the command line decides.
+
+    Attributes:
+        model: The model that is offered first.
+        folder: Of temporary files.
+        max_pixels: Of an uploaded picture.
+    """
+
+    model: str
+    folder: pathlib.Path
+    max_pixels: int
+
+
+def build(settings):
+    """Builds the page; returns gr.Blocks."""
+    with gr.Blocks(title='Defocus maps', analytics_enabled=False) as page:
+        gr.Markdown(_INTRO)
+        job = gr.State()
+        with gr.Row(elem_id='parts'):
+            with gr.Column(scale=1, min_width=280):
+                photograph = _build_choice()
+            with gr.Column(scale=3, min_width=320):
+                status = gr.Markdown(_START, elem_id='status')
+                with gr.Tabs():
+                    with gr.Tab('Map'):
+                        _build_map(settings, photograph, status, job)
+                    with gr.Tab('Refocus'):
+                        _build_refocus(job)
+                    with gr.Tab('Sharpen'):
+                        _build_sharpen(job)
+                    with gr.Tab('Depth'):
+                        _build_depth(job)
+                    with gr.Tab('Make data'):
+                        _build_scene(page, settings)
+    return page
+
+
+def _answered(function):
+    """Puts what is wrong with an input on the page, as one line."""
+    @functools.wraps(function)
+    def answer(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except (ValueError, OSError) as error:
+            raise gr.Error(str(error), title='That did not work',
+                           print_exception=False) from None
+    return answer
+
+
+def _needs_map(function):
+    """_answered, and the first argument is a job."""
+    @functools.wraps(function)
+    def answer(job, *args, **kwargs):
+        if job is None:
+            raise ValueError('Choose a photograph first.')
+        return function(job, *args, **kwargs)
+    return _answered(answer)
+
+
+def _build_choice():
+    """Upload and examples; returns the component that holds the file."""
+    photograph = gr.File(label='Photograph', height=150, elem_id='photograph')
+    samples = [str(path) for path in work.sample_photographs()]
+    if samples:
+        # Served from where they are: what is copied is removed in time.
+        gr.set_static_paths(samples)
+        examples = gr.Dataset(
+            components=[gr.Image(render=False)], label='Examples',
+            samples=[[path] for path in samples], type='index',
+            elem_id='examples')
+        examples.click(lambda index: samples[index], examples, photograph,
+                       queue=False, api_visibility='private')
+    return photograph
+
+
+def _build_map(settings, photograph, status, job):
+    picture = _image('map', 'png')
+    reading = gr.Markdown('Touch the map to read sigma there.',
+                          elem_id='reading')
+    opacity = gr.Slider(0, 1, 1, step=0.05, label='Photograph ... map')
+    with gr.Row():
+        names = dict.fromkeys([settings.model, *weights.bundled_models()])
+        model = gr.Dropdown([(pathlib.Path(name).stem, name)
+                             for name in names], label='Model')
+        size = gr.Dropdown(list(SIZES), value='1024 px', label='Longest side')
+    kinds = gr.CheckboxGroup(list(maps.FORMATS), value=['npy', 'color'],
+                             label='Files')
+    files = _files('map_files')
+
+    def map_photograph(path, source, size, opacity, kinds):
+        if path is None:
+            return None, _START, None, None
+        try:
+            made = work.map_upload(path, settings.folder, source, SIZES[size],
+                                   settings.max_pixels)
+        except (ValueError, OSError) as error:
+            return None, f'**That did not work.** {error}', None, None
+        return (made, work.describe(made), work.draw_map(made, opacity),
+                work.write_maps(made, kinds))
+
+    gr.on([photograph.change, model.input, size.input], map_photograph,
+          [photograph, model, size, opacity, kinds],
+          [job, status, picture, files], api_name='map', **_HEAVY)
+    opacity.change(_if_mapped(work.draw_map), [job, opacity], picture,
+                   api_visibility='private', **_LIVE)
+    kinds.input(_if_mapped(work.write_maps), [job, kinds], files,
+                api_visibility='private', **_HEAVY)
+    picture.select(_read_out, job, reading, queue=False,
+                   api_visibility='private')
+
+
+def _image(elem_id, file_format):
+    """A picture without the label that would hide its corner."""
+    return gr.Image(format=file_format, interactive=False, show_label=False,
+                    buttons=['fullscreen'], elem_id=elem_id)
+
+
+def _files(elem_id):
+    return gr.Files(label='Downloads', interactive=False, elem_id=elem_id,
+                    elem_classes='files')
+
+
+@_needs_map
+def _read_out(job, event: gr.SelectData):
+    return work.read_out(job, event.index)
+
+
+def _if_mapped(function):
+    """Like _needs_map, but nothing happens without a map."""
+    @functools.wraps(function)
+    def answer(job, *args):
+        return None if job is None else _answered(function)(job, *args)
+    return answer
+
+
+def _build_refocus(job):
+    gr.Markdown('Touch what shall stay sharp; everything else is blurred m '
+                'times as much as it differs from it.')
+    place = gr.State()
+    picture = _image('focus', 'jpeg')
+    strength = gr.Slider(1, 8, 4, step=0.5, label='Strength m',
+                         elem_id='strength')
+    both, files = _comparison('refocused')
+
+    def refocus(job, place, strength):
+        if job is None or place is None:
+            return None, None
+        before, after, paths = work.refocus(job, strength, place)
+        return (before, after), paths
+
+    def focus(job, event: gr.SelectData):
+        return tuple(event.index), _marked(job, event.index)
+
+    picture.select(_needs_map(focus), job, [place, picture], queue=False,
+                   api_visibility='private').success(
+        _answered(refocus), [job, place, strength], [both, files],
+        api_name='refocus', **_HEAVY)
+    strength.release(_answered(refocus), [job, place, strength],
+                     [both, files], api_visibility='private', **_HEAVY)
+    job.change(lambda job: (job and work.shown(job)[0], None, None, None),
+               job, [picture, place, both, files], queue=False,
+               api_visibility='private')
+
+
+def _marked(job, place):
+    """The shown photograph with a ring around a place."""
+    picture = Image.fromarray(work.shown(job)[0])
+    radius = max(picture.size) / 50
+    draw = ImageDraw.Draw(picture)
+    for color, width in (('black', 5), ('white', 2)):
+        draw.circle(tuple(place), radius, outline=color, width=width)
+    return np.asarray(picture)
+
+
+def _comparison(elem_id):
+    """A before/after slider and its files."""
+    both = gr.ImageSlider(show_label=False, format='jpeg', interactive=False,
+                          buttons=['fullscreen'], elem_id=elem_id)
+    return both, _files(f'{elem_id}_files')
+
+
+def _build_sharpen(job):
+    gr.Markdown('All in focus, by deconvolution with the map. It rings where '
+                'the map says more blur than there is; less strength is '
+                'gentler.')
+    strength = gr.Slider(0.1, 3, 0.3, step=0.1, label='Strength')
+    button = gr.Button('Sharpen', variant='primary')
+    both, files = _comparison('sharpened')
+
+    def sharpen(job, strength):
+        before, after, paths = work.sharpen(job, strength)
+        return (before, after), paths
+
+    button.click(_needs_map(sharpen), [job, strength], [both, files],
+                 api_name='sharpen', **_HEAVY)
+    _clear_with(job, both, files)
+
+
+def _clear_with(job, *components):
+    """Results of one photograph do not stay beside the next."""
+    job.change(lambda: [None] * len(components), None, list(components),
+               queue=False, api_visibility='private')
+
+
+def _build_depth(job):
+    gr.Markdown('Blur says how far a point is from the focal plane, not on '
+                'which side. What is in focus?')
+    focus = gr.Radio([('the near end of the scene', 'near'),
+                      ('its far end', 'far')], value='near', label='In focus',
+                     elem_id='in_focus')
+    kinds = gr.CheckboxGroup(list(depth.FORMATS), label='Files',
+                             value=['npy', 'png16', 'color'])
+    button = gr.Button('Show depth', variant='primary')
+    picture = _image('depth', 'png')
+    unit = gr.Markdown()
+    files = _files('depth_files')
+    gr.on([button.click], _needs_map(work.make_depth), [job, focus, kinds],
+          [picture, unit, files], api_name='depth', **_HEAVY)
+    gr.on([focus.input, kinds.input],
+          lambda *inputs: (_needs_map(work.make_depth)(*inputs)
+                           if inputs[0] else (None, None, None)),
+          [job, focus, kinds], [picture, unit, files],
+          api_visibility='private', **_HEAVY)
+    _clear_with(job, picture, unit, files)
+
+
+def _build_scene(page, settings):
+    gr.Markdown('A sharp image with its depth becomes a defocused photograph '
+                'whose sigma is known exactly: training data.')
+    scenes = work.sample_scenes()
+    name = gr.Radio([*scenes, OWN_PAIR], value=next(iter(scenes)),
+                    label='Scene', elem_id='scene')
+    with gr.Row(visible=False) as own:
+        image = gr.File(label='Image', height=110, elem_id='scene_image')
+        distance = gr.File(label='Depth (.png, .npy, .pfm, .dpt, .exr)',
+                           height=110, elem_id='scene_depth')
+        unit = gr.Dropdown(list(rgbd.UNITS), label='Unit of depth')
+    focus = gr.Slider(1, 10, 2, step=0.01, label='Focal distance, m',
+                      elem_id='focal_distance')
+    aperture = gr.Slider(0, optics.MAX_SIGMA, 4, step=0.1, elem_id='aperture',
+                         label='Aperture: the largest sigma, px')
+    with gr.Row():
+        picture = _image('defocused', 'jpeg')
+        sigma = _image('exact_sigma', 'png')
+    button = gr.Button('Make files')
+    files = _files('scene_files')
+
+    def read(name, image, distance, unit):
+        if name != OWN_PAIR:
+            return work.load_scene(scenes[name])
+        if not (image and distance):
+            return None
+        return work.load_scene(
+            pairs.Pair(pathlib.Path(image).stem, image, distance,
+                       depth_unit=unit), settings.max_pixels)
+
+    def choose(name, image, distance, unit, focus):
+        scene = read(name, image, distance, unit)
+        shown = gr.update(visible=name == OWN_PAIR)
+        if scene is None:
+            return shown, gr.update()
+        near, far = float(scene[1].min()), float(scene[1].max())
+        return shown, gr.update(minimum=round(near, 2), maximum=round(far, 2),
+                                value=round(min(max(focus, near), far), 2))
+
+    def photograph(name, image, distance, unit, focus, aperture):
+        scene = read(name, image, distance, unit)
+        if scene is None:
+            return None, None
+        made, exact = work.defocus_scene(scene, focus, aperture)
+        return made, work.color_scene(exact)
+
+    def save(name, image, distance, unit, focus, aperture):
+        scene = read(name, image, distance, unit)
+        if scene is None:
+            raise ValueError('Choose an image and its depth first.')
+        return work.write_scene(*work.defocus_scene(scene, focus, aperture),
+                                settings.folder)
+
+    source = [name, image, distance, unit]
+    gr.on([page.load, name.change, image.change, distance.change, unit.input],
+          _answered(choose), [*source, focus], [own, focus],
+          api_visibility='private', **_LIVE).success(
+        _answered(photograph), [*source, focus, aperture], [picture, sigma],
+        api_visibility='private', **_LIVE)
+    gr.on([focus.change, aperture.change], _answered(photograph),
+          [*source, focus, aperture], [picture, sigma],
+          api_visibility='private', **_LIVE)
+    button.click(_answered(save), [*source, focus, aperture], files,
+                 api_name='make_data', **_HEAVY)

@@ -1,0 +1,301 @@
+"""What the page does, without the page: an upload in, pictures and files out.
+
+Every photograph gets a folder of its own. Its files have the names that
+dmenet_tf.predict and the applications' commands give them; `shown` pictures
+are small enough for a screen, and their pixels are translated where clicked.
+"""
+
+import functools
+import pathlib
+import tempfile
+
+import numpy as np
+from PIL import Image
+
+from dmenet_tf import images, inference, maps, optics, predict, weights
+from dmenet_tf.applications import deblur, depth, inputs, magnify
+from dmenet_tf.syndof import capture, check, develop, generate, pairs, render
+
+SHOWN_SIDE = 1200  # px
+# Refocusing and sharpening larger ones would keep the others waiting.
+RESULT_PIXELS = 2_000_000
+SCENE_SIDE = 640  # px; renders in a fraction of a second
+SHAPES = 'Drawn shapes'
+_SAMPLES = pathlib.Path(__file__).parents[2] / 'data' / 'samples'
+
+
+def sample_photographs():
+    """Those of the repository; an installed package has none."""
+    folder = _SAMPLES / 'photographs'
+    return images.find_images(folder) if folder.is_dir() else []
+
+
+@functools.lru_cache(maxsize=2)
+def load_model(source):
+    """The model and what runs it, loaded once for all visitors."""
+    model = inference.fold(weights.load_model(source))
+    return model, inference.compiled(model)
+
+
+def map_upload(path, folder, source, max_side=None, max_pixels=None):
+    """Maps an uploaded photograph.
+
+    Args:
+        path: Of the upload.
+        folder: The photograph's folder is made below it.
+        source: Of the model, see weights.load_model.
+        max_side: See estimation.estimate.
+        max_pixels: The largest photograph taken, or None.
+
+    Returns:
+        predict.Job, whose npy and color maps are there.
+
+    Raises:
+        ValueError: One line that says what is wrong with the file.
+    """
+    path = pathlib.Path(path)
+    check_pixels(path, max_pixels)
+    model, runner = load_model(source)
+    target = pathlib.Path(tempfile.mkdtemp(dir=folder)) / path.stem
+    [(job, problem)] = predict.map_photographs(
+        [predict.Job(path, target)], model, ['npy', 'color'], max_side,
+        runner=runner)
+    if problem:
+        # A visitor knows the file by its name.
+        raise ValueError(problem.replace(str(path), path.name))
+    return job
+
+
+def check_pixels(path, max_pixels):
+    """Raises ValueError for a picture of too many pixels, before decoding."""
+    try:
+        with Image.open(path) as picture:
+            pixels = picture.width * picture.height
+        found = f'{pixels / 1e6:.0f}'
+    except Image.DecompressionBombError:
+        pixels = np.inf
+        found = f'more than {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f}'
+    except (OSError, SyntaxError, ValueError):
+        return  # images.read_image says what it is.
+    if max_pixels and pixels > max_pixels:
+        raise ValueError(
+            f'{path.name} has {found} megapixels; this page takes '
+            f'{max_pixels / 1e6:.0f} at most. Shrink it, or use '
+            'python -m dmenet_tf.predict, which works in tiles.')
+
+
+def read_sigma(job):
+    """The map of a job.
+
+    Raises:
+        ValueError: It was removed, because its time was over.
+    """
+    try:
+        return np.load(job.path('npy'))
+    except FileNotFoundError:
+        raise ValueError('The photograph is no longer kept here; choose it '
+                         'again.') from None
+
+
+def read_photograph(job):
+    """The photograph of a job, uint8 [h, w, 3]."""
+    # 16-bit files come as float.
+    return np.round(images.read_image(job.photograph)).astype(np.uint8)
+
+
+def describe(job):
+    """A map in one sentence."""
+    sigma = read_sigma(job)
+    found = maps.summarise(sigma, job.photograph.name)
+    return (f'{found.photograph}, {found.width_px} x {found.height_px} px: '
+            f'sigma is {sigma.min():.2f} to {sigma.max():.2f} px, half of it '
+            f'below {found.median_sigma_px:.2f} px; {found.sharp_share:.0%} '
+            f'of the pixels are sharp (below {maps.SHARP_SIGMA} px).')
+
+
+def write_maps(job, kinds):
+    """Writes those formats that are missing; returns the paths of all."""
+    sigma, photograph = read_sigma(job), None
+    for kind in kinds:
+        if not job.path(kind).exists():
+            if photograph is None:
+                photograph = read_photograph(job)
+            maps.write(sigma, kind, job.path(kind), photograph)
+    return [str(job.path(kind)) for kind in kinds]
+
+
+@functools.lru_cache(maxsize=4)
+def shown(job):
+    """Photograph and map in the size of a screen: uint8, float32 px."""
+    photograph, sigma = read_photograph(job), read_sigma(job)
+    return fitted(photograph), fitted(sigma)
+
+
+def fitted(picture, pixels=None):
+    """Shrinks a picture or map to SHOWN_SIDE, or to a number of pixels."""
+    height, width = picture.shape[:2]
+    scale = (SHOWN_SIDE / max(height, width) if pixels is None
+             else (pixels / (height * width))**0.5)
+    if scale >= 1:
+        return picture
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    return np.asarray(Image.fromarray(picture).resize(
+        size, Image.Resampling.BOX))
+
+
+def draw_map(job, opacity=1.0):
+    """The coloured map over the photograph, with a bar in px."""
+    photograph, sigma = shown(job)
+    max_sigma = max(float(read_sigma(job).max()), 1.0)
+    colors = maps.color_sigma(sigma, max_sigma)
+    picture = opacity * colors + (1 - opacity) * photograph
+    return maps.with_color_bar(np.round(picture).astype(np.uint8), max_sigma)
+
+
+def locate(job, place, shape=None):
+    """A click on a shown picture -> (x, y) of the photograph, or of `shape`.
+
+    Raises:
+        ValueError: The click was beside the photograph, on the colour bar.
+    """
+    height, width = shown(job)[1].shape
+    x, y = place
+    if not (0 <= x < width and 0 <= y < height):
+        raise ValueError('That is beside the photograph.')
+    full_height, full_width = shape or read_sigma(job).shape
+    return (min(int((x + 0.5) * full_width / width), full_width - 1),
+            min(int((y + 0.5) * full_height / height), full_height - 1))
+
+
+def read_out(job, place):
+    """sigma at a click, as a sentence."""
+    x, y = locate(job, place)
+    sigma = float(read_sigma(job)[y, x])
+    return (f'sigma at ({x}, {y}) is {sigma:.2f} px, a circle of confusion of '
+            f'{optics.coc_from_sigma(sigma):.1f} px.')
+
+
+def refocus(job, strength, place=None):
+    """Magnifies the blur around what was clicked.
+
+    Returns:
+        before, after, uint8, as shown; the paths of the files.
+    """
+    before = working(job)
+    focus = None if place is None else locate(job, place, before.shape[:2])
+    after = magnify.magnify(before, read_sigma(job), strength, focus_on=focus)
+    return _compared(job, before, after, 'magnified')
+
+
+def sharpen(job, strength):
+    """Brings all into focus; returns as refocus()."""
+    before = working(job)
+    after = deblur.deblur(before, read_sigma(job), strength=strength)
+    return _compared(job, before, after, 'deblurred')
+
+
+def working(job):
+    """The photograph in the size that refocus() and sharpen() work in."""
+    return fitted(read_photograph(job), RESULT_PIXELS)
+
+
+def _compared(job, before, after, suffix):
+    path = inputs.write_before_after(before / 255, after, job.target, suffix)
+    both = path.with_name(f'{path.stem}_before_after.png')
+    return (fitted(before), fitted(develop.to_bytes(after)),
+            [str(path), str(both)])
+
+
+def make_depth(job, focus, kinds):
+    """Depth from blur; in metres if EXIF tells of the camera.
+
+    Returns:
+        A picture as shown, a sentence on the unit, the paths of the files.
+    """
+    camera = depth.camera_of(job.photograph, {})
+    values = depth.depth(read_sigma(job), focus, camera)
+    image = read_photograph(job) / np.float32(255)
+    paths = [job.target.with_name(job.target.name + depth.FORMATS[kind])
+             for kind in kinds]
+    for kind, path in zip(kinds, paths, strict=True):
+        depth.write(values, kind, path, camera is not None, image, camera)
+    unit = ('metres, by the camera that EXIF tells of' if camera else
+            'pseudo-depth from 0 to 1: EXIF does not tell all of the camera')
+    return (fitted(depth.color_depth(values)), f'Near is bright; {unit}.',
+            [str(path) for path in paths])
+
+
+def sample_scenes():
+    """RGB-D scenes by name: those of the repository; one that is drawn."""
+    folder = _SAMPLES / 'rgbd'
+    found = pairs.find_pairs(folder)[0] if folder.is_dir() else []
+    return {**{pair.name.capitalize(): pair for pair in found}, SHAPES: None}
+
+
+@functools.lru_cache(maxsize=4)
+def load_scene(pair=None, max_pixels=None):
+    """A scene small enough to be rendered while a slider moves.
+
+    Args:
+        pair: pairs.Pair, or None for drawn shapes.
+        max_pixels: The largest image taken, or None.
+
+    Returns:
+        image [h, w, 3] in [0, 1]; depth [h, w], m.
+
+    Raises:
+        ValueError: One line that says what is wrong with the files.
+    """
+    if pair is None:
+        return generate.load_scene(generate.Recipe(max_size=SCENE_SIDE), 0)
+    for path in map(pathlib.Path, (pair.image, pair.depth)):
+        check_pixels(path, max_pixels)
+    try:
+        return generate.shrink(*check.read_pair(pair), SCENE_SIDE)
+    except (ValueError, OSError) as error:
+        names = {path: pathlib.Path(path).name
+                 for path in (pair.image, pair.depth)}
+        problem = str(error)
+        for path, name in names.items():
+            problem = problem.replace(path, name)
+        raise ValueError(problem) from None
+
+
+def defocus_scene(scene, focus_m, max_sigma):
+    """Photographs a scene.
+
+    Args:
+        scene: Of load_scene.
+        focus_m: S1, m, within the scene.
+        max_sigma: px, of what is blurred most: the aperture.
+
+    Returns:
+        picture, uint8 [h, w, 3]; sigma [h, w], px, exact.
+    """
+    image, depth_m = scene
+    layer, depths = capture.depth_layers(depth_m)
+    focus_m = np.clip(focus_m, depths.min(), depths.max())
+    alpha = optics.alpha_upper_bound(
+        depths.min(), depths.max(), focus_m, optics.coc_from_sigma(max_sigma))
+    sigma = optics.sigma_from_coc(
+        optics.circle_of_confusion(depths, focus_m, alpha)).astype(np.float32)
+    picture = render.blend_layers(image, layer, sigma)
+    return develop.to_bytes(picture), sigma[layer]
+
+
+def color_scene(sigma):
+    """The exact map in colours that stay the same while sliders move."""
+    return maps.with_color_bar(maps.color_sigma(sigma, optics.MAX_SIGMA),
+                               optics.MAX_SIGMA)
+
+
+def write_scene(picture, sigma, folder):
+    """Writes image and maps; returns their paths."""
+    job = predict.Job(None, pathlib.Path(tempfile.mkdtemp(dir=folder))
+                      / 'defocused')
+    image = job.target.with_suffix('.png')
+    inputs.write_picture(picture / 255, image)
+    kinds = ('npy', 'png16', 'color')
+    for kind in kinds:
+        maps.write(sigma, kind, job.path(kind))
+    return [str(image), *(str(job.path(kind)) for kind in kinds)]
