@@ -42,7 +42,7 @@ test-slow: $(REFERENCE)/installed $(LATEST)/installed
 # The pages, into site/; a warning is an error. docs/pictures/make.sh makes
 # their pictures.
 docs: $(REFERENCE)/installed
-	NO_MKDOCS_2_WARNING=1 $(REFERENCE)/bin/mkdocs build --strict -q
+	NO_MKDOCS_2_WARNING=1 $(REFERENCE)/bin/mkdocs build --strict
 
 bench: $(REFERENCE)/installed
 	cd experiments/benchmarks; p=../../$(REFERENCE)/bin/python; set -ex; \

@@ -47,7 +47,7 @@ class Validator:
     Args:
         model: B.
         stores: {'synthetic': Store, 'binary': Store}, one or both or none.
-        config: Has lambda_aux, preset and convention.
+        lambda_aux, preset, convention: As in train.Config.
     """
 
     def __init__(self, model, stores, lambda_aux, preset, convention):

@@ -7,6 +7,7 @@ commands themselves are run, made shorter by _SHORTER. What is not run at all
 stands in _NOT_RUN with the reason.
 """
 
+import ast
 import base64
 import http.server
 import importlib.util
@@ -159,23 +160,21 @@ def at_work(workspace, model, monkeypatch):
 
 
 @pytest.fixture(scope='module')
-def server(workspace):
-    """The port of a stand-in for TF Serving: REST, `predict` only."""
+def server(workspace, model):
+    """The port of a stand-in for TF Serving: REST, signature `bytes`."""
     import tensorflow as tf
 
     from dmenet_tf import export
-    folder = export.export_saved_model(workspace / 'MODEL.npz',
-                                       workspace / 'export/dmenet')
-    loaded = tf.saved_model.load(str(folder))
+    servable = export.Servable(model, workspace / 'MODEL.npz')
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             request = json.loads(
                 self.rfile.read(int(self.headers['Content-Length'])))
-            signature = loaded.signatures[request['signature_name']]
+            signature = servable.signatures()[request['signature_name']]
             files = [base64.b64decode(one['image']['b64'])
                      for one in request['instances']]
-            sigma = signature(image=tf.constant(files))['sigma'].numpy()
+            sigma = signature(tf.constant(files))['sigma'].numpy()
             self.send_response(200)
             self.end_headers()
             self.wfile.write(json.dumps(
@@ -190,14 +189,24 @@ def server(workspace):
         running.shutdown()
 
 
-@pytest.mark.parametrize('page', [
-    page for page in PAGES if blocks(page, 'python')],
-    ids=lambda page: str(page.relative_to(ROOT)))
-def test_python_blocks_run(page, at_work, request):
-    text = '\n'.join(blocks(page, 'python'))
-    if 'localhost:8501' in text or 'export/dmenet' in text:
+def _python_pages():
+    """Pages with snippets; `slow` where an export has to be made first."""
+    for page in PAGES:
+        text = '\n'.join(blocks(page, 'python'))
+        if text:
+            marks = [pytest.mark.slow] if 'export/' in text else []
+            yield pytest.param(page, text, marks=marks,
+                               id=str(page.relative_to(ROOT)))
+
+
+@pytest.mark.parametrize('page, text', _python_pages())
+def test_python_blocks_run(page, text, at_work, request):
+    if 'localhost:8501' in text:
         port = request.getfixturevalue('server')
         text = text.replace('localhost:8501', f'localhost:{port}')
+    if 'export/' in text:
+        from dmenet_tf import export
+        export.export_saved_model('MODEL.npz', 'export/dmenet')
     names = {}
     exec(compile(text, str(page), 'exec'), names)
     # A number in a comment is the value of the expression before it.
@@ -248,6 +257,7 @@ def test_commands_run(page, workspace):
     if not (workspace / 'SYNDOF').exists():
         _run(shlex.split('python -m dmenet_tf.syndof --input_dir=SCENES '
                          '--output_dir=SYNDOF'), workspace)
+    shutil.rmtree(workspace / 'export', ignore_errors=True)
     for words in commands(page):
         if not reason_not_to_run(words):
             _run(words, workspace)
@@ -290,11 +300,35 @@ def test_reference_names_modules():
             assert importlib.util.find_spec(module), name
 
 
+def _documented(node):
+    """(what a docstring names under Args, what there is to name)."""
+    docstring = ast.get_docstring(node) or ''
+    section = re.search(r'^Args:\n((?:    .*\n|\n)*)', docstring + '\n',
+                        re.MULTILINE)
+    named = re.findall(r'^    (\w[\w, *]*):', section[1] if section else '',
+                       re.MULTILINE)
+    init = [part for part in ast.iter_child_nodes(node)
+            if getattr(part, 'name', '') == '__init__']
+    args = (init or [node])[0].args if init or hasattr(node, 'args') else None
+    known = {a.arg for a in ast.walk(args) if isinstance(a, ast.arg)} \
+        if args else set()
+    return {name.strip(' *') for names in named
+            for name in names.split(',')}, known
+
+
+def test_documented_arguments_exist():
+    for path in (ROOT / 'dmenet_tf').rglob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                named, known = _documented(node)
+                assert named <= known, f'{path}: {node.name}'
+
+
 @pytest.mark.slow
 def test_site_builds_and_needs_no_other_site(tmp_path):
     pytest.importorskip('mkdocs')
-    subprocess.run([sys.executable, '-m', 'mkdocs', 'build', '--strict', '-q',
-                    '-d', str(tmp_path)], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, '-m', 'mkdocs', 'build', '--strict', '-d',
+                    str(tmp_path)], cwd=ROOT, check=True)
     for page in tmp_path.rglob('*.html'):
         loaded = re.findall(r'<(?:script|img|link|iframe)[^>]*(?:src|href)='
                             r'"(https?://[^"]*)', page.read_text())

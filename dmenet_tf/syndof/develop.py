@@ -17,7 +17,7 @@ def develop_rng(seed, index):
 
 
 def linear_from_srgb(image):
-    """Stored values -> light, both in [0, 1] [IEC 61966-2-1]."""
+    """Stored values -> light, both in [0, 1]. [IEC 61966-2-1]"""
     image = np.asarray(image, np.float32)
     return np.where(image <= 0.04045, image / 12.92,
                     ((image + 0.055) / 1.055) ** 2.4).astype(np.float32)

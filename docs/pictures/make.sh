@@ -16,7 +16,8 @@ trap 'rm -rf "$work"' EXIT
 $PYTHON -m dmenet_tf.predict $photograph --model="$MODEL" \
     --output_dir="$work" --format=npy,color
 $PYTHON -m dmenet_tf.applications.magnify $photograph \
-    --strength=4 --focus_on=175,143 --sigma="$work/chelsea.npy" --output_dir="$work"
+    --strength=4 --focus_on=175,143 \
+    --sigma="$work/chelsea.npy" --output_dir="$work"
 $PYTHON -m dmenet_tf.applications.deblur $photograph --strength=0.3 \
     --sigma="$work/chelsea.npy" --output_dir="$work"
 $PYTHON -m dmenet_tf.syndof --input_dir=data/samples/rgbd --preview=1 \
