@@ -112,8 +112,8 @@ def fold(estimator):
     for layer in folded.layers:
         if isinstance(layer, layers.Conv2D):
             kernel, bias = source.get_layer(layer.name).get_weights()
-            norm = layer.name.replace('_c', '_b', 1)
-            if norm != layer.name and norm in {x.name for x in source.layers}:
+            norm = networks.norm_name(layer.name)
+            if norm in {x.name for x in source.layers}:
                 kernel, bias = _folded(kernel, bias, source.get_layer(norm))
             layer.set_weights([kernel, bias])
     return build_estimator(folded, estimator.get_layer('sigma').convention)

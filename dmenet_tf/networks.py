@@ -73,9 +73,11 @@ class _Style(NamedTuple):
 
     Attributes:
         padding: 'symmetric' or 'zero', see build_blur_estimator.
+        encoder_norm: Whether VGG19's convolutions are normalised too.
         folded: Whether there is no batch normalisation.
     """
     padding: str = 'symmetric'
+    encoder_norm: bool = False
     folded: bool = False
 
 
@@ -120,8 +122,13 @@ def _vgg19(x, width, blocks, style=_Style()):
     activations = []
     for block in range(1, blocks + 1):
         for i in range(1, VGG_BLOCKS[block - 1] + 1):
-            x = _conv(x, width * min(2**(block - 1), 8), 3,
-                      f'conv{block}_{i}', style, activation='relu')
+            name, filters = f'conv{block}_{i}', width * min(2**(block - 1), 8)
+            if style.encoder_norm and not style.folded:
+                x = _batch_norm(_conv(x, filters, 3, name, style),
+                                f'{name}_b')
+                x = layers.ReLU(name=f'{name}_a')(x)
+            else:
+                x = _conv(x, filters, 3, name, style, activation='relu')
         activations.append(x)
         if block < blocks:
             x = layers.MaxPooling2D(2, name=f'pool{block}')(x)
@@ -152,7 +159,8 @@ def _refine(x, width, block, style):
 
 
 def build_blur_estimator(width=64, refine_blocks=7, side_heads=True,
-                         padding='symmetric', folded=False):
+                         padding='symmetric', encoder_norm=False,
+                         folded=False):
     """Builds B: photograph -> defocus map [Lee 2019, Section 4.2].
 
     A U-net whose encoder is VGG19's, with nearest-neighbour upsampling, then
@@ -167,6 +175,8 @@ def build_blur_estimator(width=64, refine_blocks=7, side_heads=True,
         padding: What 3x3 convolutions see beyond the border: 'symmetric' (the
             authors' graph), or 'zero', which a narrow network can learn to
             live with and which saves it a pass over memory per convolution.
+        encoder_norm: Batch normalisation after the encoder's convolutions
+            too. VGG19 has none; without its weights training is slow to start.
         folded: Leave batch normalisation out, for inference.fold, which puts
             it into the convolutions. Without side heads only.
 
@@ -179,7 +189,7 @@ def build_blur_estimator(width=64, refine_blocks=7, side_heads=True,
     if padding not in PADDINGS:
         raise ValueError(f'padding must be one of {PADDINGS}. Received: '
                          f'{padding!r}.')
-    style = _Style(padding, folded)
+    style = _Style(padding, encoder_norm, folded)
     image = keras.Input((None, None, 3), name='image')
     *skips, x = _vgg19(_vgg19_input(image), width, blocks=5, style=style)
 
@@ -213,7 +223,14 @@ def architecture(b):
     return {'width': int(b.get_layer('conv1_1').kernel.shape[-1]),
             'refine_blocks': sum(name.startswith('u0_sum') for name in names),
             'side_heads': 'side4' in names,
-            'padding': 'symmetric' if 'conv1_1_pad' in names else 'zero'}
+            'padding': 'symmetric' if 'conv1_1_pad' in names else 'zero',
+            'encoder_norm': 'conv1_1_b' in names}
+
+
+def norm_name(conv):
+    """The batch normalisation that follows a convolution, by its name."""
+    return (f'{conv}_b' if conv.startswith('conv')
+            else conv.replace('_c', '_b', 1))
 
 
 def build_discriminator(channels=64, width=64):

@@ -66,9 +66,16 @@ class Config:
     padding: str = _field('symmetric', "What B's convolutions see beyond the "
                           'border; zero is faster where B is narrow.',
                           ['symmetric', 'zero'])
+    encoder_norm: bool = _field(
+        False, "Batch normalisation in B's encoder too: with --vgg19=none it "
+        'learns faster.')
     vgg19: str = _field('imagenet', 'VGG19 for the encoder and C: imagenet '
                         '(download), an .h5, .npy or .npz file, or none.')
     init_weights: str = _field(None, 'Weights file to start from.')
+    initial_defocus: float = _field(
+        None, "What B's maps are before training, in (0, 1). Close to the "
+        'mean label it saves the steps that biases need to get there. By '
+        'default about 0.5.')
     freeze_batch_norm: bool = _field(
         False, 'Normalise by the moving averages and keep them: for fine '
         'tuning with few pictures per step.')
@@ -203,6 +210,9 @@ def _contradictions(c):
          f'Received: {c.mask_polarity}.'),
         (min(c.lambda_adv, c.lambda_D, c.lambda_C, c.lambda_S,
              c.lambda_aux) < 0, 'Weights of losses must not be negative.'),
+        (c.initial_defocus is not None and not 0 < c.initial_defocus < 1,
+         '--initial_defocus must be in (0, 1). '
+         f'Received: {c.initial_defocus}.'),
         (not 1 <= c.zoom <= 4, f'--zoom must be in [1, 4]. Received: {c.zoom}.'),
         (not 0 <= c.grey <= 1, f'--grey must be in [0, 1]. Received: {c.grey}.'),
         (not 1 <= c.jpeg_quality <= 100, '--jpeg_quality must be in 1..100. '

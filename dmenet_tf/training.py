@@ -114,10 +114,13 @@ def build_networks(config):
     nets = networks.Networks(
         B=networks.build_blur_estimator(config.width, config.refine_blocks,
                                         side_heads=config.lambda_aux > 0,
-                                        padding=config.padding),
+                                        padding=config.padding,
+                                        encoder_norm=config.encoder_norm),
         D=networks.build_discriminator(config.width, config.width)
         if config.lambda_adv else None,
         S=networks.build_sharpness(config.width) if config.lambda_S else None)
+    if config.initial_defocus is not None:
+        _start_at(nets.B, config.initial_defocus)
     if config.init_weights:
         _copy_from_file(nets, config)
     elif config.vgg19 != 'none' and config.width == 64:
@@ -128,6 +131,16 @@ def build_networks(config):
                 if isinstance(layer, keras.layers.BatchNormalization):
                     layer.trainable = False
     return nets
+
+
+def _start_at(b, defocus):
+    """Sets the last bias of every map of B to the logit of `defocus`."""
+    logit = math.log(defocus / (1.0 - defocus))
+    for layer in b.layers:
+        if layer.name == 'uf_c3':
+            layer.bias.assign(tf.fill(layer.bias.shape, logit))
+        elif layer.name.endswith('_aux_b2'):
+            layer.beta.assign(tf.fill(layer.beta.shape, logit))
 
 
 def _copy_from_file(nets, config):
@@ -587,8 +600,8 @@ def train_loop(run):
     batches = make_input(run.strategy, run.stores, config, first, run.total)
     warm_up, full = run.make_steps()
     clock, pending = Clock(), Losses()
-    bar = files.progress(total=run.total, initial=first, unit='step')
-    with stop_signal() as received:
+    with (files.progress(total=run.total, initial=first, unit='step') as bar,
+          stop_signal() as received):
         if first == 0:
             run.validate(0)
         for step in range(first + 1, run.total + 1):

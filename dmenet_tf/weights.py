@@ -79,7 +79,8 @@ def _shortened(names, limit=5):
 
 
 # Arguments of networks.build_blur_estimator that a file's metadata holds.
-_OF_B = frozenset({'width', 'refine_blocks', 'side_heads', 'padding'})
+_OF_B = frozenset({'width', 'refine_blocks', 'side_heads', 'padding',
+                   'encoder_norm'})
 
 
 def architecture(nets):
@@ -459,6 +460,7 @@ def describe(source='small'):
     if _is_authors(arrays):
         return {'convention': 'legacy15',
                 'architecture': {'width': 64, 'refine_blocks': 7,
-                                 'side_heads': True, 'padding': 'symmetric'},
+                                 'side_heads': True, 'padding': 'symmetric',
+                                 'encoder_norm': False},
                 'training': "the authors' released checkpoint"}
     return _metadata(arrays, path)

@@ -41,6 +41,21 @@ def test_folding_keeps_the_map_and_drops_the_norms(model, folded):
                 if isinstance(layer, keras.layers.BatchNormalization)]
 
 
+def test_a_normalised_encoder_is_folded_too():
+    b = networks.build_blur_estimator(4, 0, side_heads=False, padding='zero',
+                                      encoder_norm=True)
+    b(RNG.uniform(0, 1, (2, 32, 32, 3)).astype(np.float32), training=True)
+    model = inference.build_estimator(b, 'sigma7')
+    folded = inference.fold(model)
+    image = noise(1, 40, 50)
+    expected = model.predict(image, verbose=0)
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(folded.predict(image, verbose=0), expected,
+                               atol=1e-3)
+    assert not [layer for layer in folded.get_layer('B').layers
+                if isinstance(layer, keras.layers.BatchNormalization)]
+
+
 def test_the_receptive_field_is_what_the_layers_add_up_to():
     # 3x3 convolutions per level: 2, 2, 4, 4, 4 in the encoder at 1 .. 16 px;
     # 3, 3, 3 in the decoder at 8 .. 2, 1 + 2 blocks + 3 at 1. Pooling and

@@ -146,7 +146,8 @@ def test_a_constant_image_gives_a_map_without_a_frame(toy_b):
 def test_zero_padding_saves_the_padding_layers():
     b = networks.build_blur_estimator(width=4, refine_blocks=1, padding='zero')
     assert networks.architecture(b) == {
-        'width': 4, 'refine_blocks': 1, 'side_heads': True, 'padding': 'zero'}
+        'width': 4, 'refine_blocks': 1, 'side_heads': True, 'padding': 'zero',
+        'encoder_norm': False}
     assert not any(isinstance(layer, networks.SymmetricPadding)
                    for layer in b.layers)
     assert b(np.zeros((1, 32, 48, 3), np.float32))['defocus'].shape == (

@@ -194,7 +194,8 @@ def test_losses_are_averaged_between_looks():
     ({'epochs': 3.0}, '--steps or --epochs'), ({'crop': 100}, 'of 16'),
     ({'hold_out': 1.5}, '--hold_out'), ({'ema': 1.0}, '--ema'),
     ({'warm_up_steps': 9}, '--warm_up_steps=9 leaves nothing'),
-    ({'batch': 0}, '--batch'), ({'lambda_C': -1.0}, 'negative'),
+    ({'batch': 0}, '--batch'), ({'initial_defocus': 1.0}, '--initial_defocus'),
+    ({'zoom': 0.5}, '--zoom'), ({'grey': 2.0}, '--grey'), ({'lambda_C': -1.0}, 'negative'),
     ({'mask_polarity': 3}, '--mask_polarity'),
     ({'best_by': 'accuracy'}, '--best_by=accuracy')])
 def test_contradictions_are_refused(folders, tmp_path, changes, message):
@@ -211,6 +212,16 @@ def test_presets_fill_in_what_is_open(preset, batch, rotate):
     assert (config.batch, config.rotate) == (batch, rotate)
     assert (config.lambda_adv, config.lambda_C, config.lambda_S,
             config.lambda_aux, config.epochs) == (1e-3, 1e-4, 2e-2, 1.0, 60.0)
+
+
+def test_maps_start_where_told(folders, tmp_path):
+    nets = training.build_networks(
+        toy(folders, tmp_path, lambda_aux=1.0, initial_defocus=0.2))
+    for name in ('uf_c3', *(f'u{level}_aux_b2' for level in range(5))):
+        layer = nets.B.get_layer(name)
+        bias = layer.bias if name == 'uf_c3' else layer.beta
+        np.testing.assert_allclose(tf.sigmoid(tf.convert_to_tensor(bias)), 0.2,
+                                   rtol=1e-5)
 
 
 def test_without_vgg19_c_is_left_out_unless_asked_for():
@@ -378,7 +389,7 @@ def test_two_workers_follow_one_and_survive_a_restart(folders, tmp_path):
     workers[1].kill()
     output = [worker.communicate()[0] for worker in workers][0]
     assert workers[0].returncode == 1, output
-    assert 'Start all workers again' in output.splitlines()[-1]
+    assert 'Start all workers again' in output.splitlines()[-1], output
     workers = run_workers(two)
     outputs = [worker.communicate()[0] for worker in workers]
     assert [w.returncode for w in workers] == [0, 0], outputs

@@ -43,7 +43,7 @@ def test_load_equals_save_bit_for_bit(nets, saved):
     assert metadata['licence'] == 'CC0'
     assert metadata['architecture'] == {
         'width': 4, 'refine_blocks': 1, 'side_heads': True,
-        'padding': 'symmetric',
+        'padding': 'symmetric', 'encoder_norm': False,
         'discriminator_width': 4, 'sharpness_width': 4}
     for before, after in zip(nets, loaded, strict=True):
         for a, b in zip(before.variables, after.variables, strict=True):

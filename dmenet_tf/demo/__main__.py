@@ -23,6 +23,7 @@ from absl import app, flags
 
 KEPT_S = 3600
 _SWEEP_S = 300
+_SESSIONS = 200  # gradio keeps a copy of the page for each.
 
 
 def define_flags():
@@ -83,7 +84,7 @@ def serve(folder):
         max_file_size=flag.max_megabytes * gradio.FileSize.MB,
         theme=page.THEME, head=page.STYLE, footer_links=[], show_error=True,
         share=False, ssr_mode=False, enable_monitoring=False, quiet=True,
-        prevent_thread_lock=True)
+        state_session_capacity=_SESSIONS, prevent_thread_lock=True)
     print(f'{blocks.local_url} is open until Ctrl-C.', flush=True)
     blocks.block_thread()
 

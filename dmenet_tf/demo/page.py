@@ -34,12 +34,14 @@ THEME = gr.themes.Default(
 STYLE = '''<style>
 .gradio-container.gradio-container {max-width: 1200px; margin: auto}
 #status, #reading {min-height: 1.6em}
-.files:has(.empty) {display: none !important}
+.files:has(.empty), .files .label-clear-button {display: none !important}
+.files .stem {white-space: normal; overflow-wrap: anywhere}
+#map .top-panel, #exact_sigma .top-panel {right: auto; left: 6px}
 @media (max-width: 640px) {
   .gradio-container.gradio-container {max-width: 100vw}
   .gradio-container .main.main {padding: 10px}
   .main .wrap, .contain, .tabs {min-width: 0; max-width: 100%}
-  #parts {flex-direction: column}
+  #parts, #rendered {flex-direction: column}
   #parts > .column {width: 100%; min-width: 0 !important}
   .tab-wrapper .tab-container {overflow-x: hidden}
   .tab-wrapper .tab-container button {padding: 0 6px; font-size: 14px}
@@ -142,7 +144,9 @@ def _build_map(settings, photograph, status, job):
                              label='Files')
     files = _files('map_files')
 
-    def map_photograph(path, source, size, opacity, kinds):
+    def map_photograph(previous, path, source, size, opacity, kinds):
+        if previous:
+            work.forget(previous)
         if path is None:
             return None, _START, None, None
         try:
@@ -154,7 +158,7 @@ def _build_map(settings, photograph, status, job):
                 work.write_maps(made, kinds))
 
     gr.on([photograph.change, model.input, size.input], map_photograph,
-          [photograph, model, size, opacity, kinds],
+          [job, photograph, model, size, opacity, kinds],
           [job, status, picture, files], api_name='map', **_HEAVY)
     opacity.change(_if_mapped(work.draw_map), [job, opacity], picture,
                    api_visibility='private', **_LIVE)
@@ -294,7 +298,7 @@ def _build_scene(page, settings):
                       elem_id='focal_distance')
     aperture = gr.Slider(0, optics.MAX_SIGMA, 4, step=0.1, elem_id='aperture',
                          label='Aperture: the largest sigma, px')
-    with gr.Row():
+    with gr.Row(elem_id='rendered'):
         picture = _image('defocused', 'jpeg')
         sigma = _image('exact_sigma', 'png')
     button = gr.Button('Make files')

@@ -5,8 +5,10 @@ dmenet_tf.predict and the applications' commands give them; `shown` pictures
 are small enough for a screen, and their pixels are translated where clicked.
 """
 
+import ctypes
 import functools
 import pathlib
+import shutil
 import tempfile
 
 import numpy as np
@@ -37,6 +39,24 @@ def load_model(source):
     return model, inference.compiled(model)
 
 
+def _returning_memory(function):
+    """Gives what was freed back to the system, where the C library keeps it.
+
+    Visitors are served by many threads, and glibc has a heap for each.
+    """
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+
+    @functools.wraps(function)
+    def wrapped(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        finally:
+            if trim:
+                trim(0)
+    return wrapped
+
+
+@_returning_memory
 def map_upload(path, folder, source, max_side=None, max_pixels=None):
     """Maps an uploaded photograph.
 
@@ -64,6 +84,11 @@ def map_upload(path, folder, source, max_side=None, max_pixels=None):
         # A visitor knows the file by its name.
         raise ValueError(problem.replace(str(path), path.name))
     return job
+
+
+def forget(job):
+    """Removes what was made of a photograph."""
+    shutil.rmtree(job.target.parent, ignore_errors=True)
 
 
 def check_pixels(path, max_pixels):
@@ -175,6 +200,7 @@ def read_out(job, place):
             f'{optics.coc_from_sigma(sigma):.1f} px.')
 
 
+@_returning_memory
 def refocus(job, strength, place=None):
     """Magnifies the blur around what was clicked.
 
@@ -187,6 +213,7 @@ def refocus(job, strength, place=None):
     return _compared(job, before, after, 'magnified')
 
 
+@_returning_memory
 def sharpen(job, strength):
     """Brings all into focus; returns as refocus()."""
     before = working(job)
@@ -206,6 +233,7 @@ def _compared(job, before, after, suffix):
             [str(path), str(both)])
 
 
+@_returning_memory
 def make_depth(job, focus, kinds):
     """Depth from blur; in metres if EXIF tells of the camera.
 
