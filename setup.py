@@ -20,10 +20,10 @@ setup(
     packages=find_packages(include=['dmenet_tf', 'dmenet_tf.*']),
     package_data={'dmenet_tf': ['tables/*.csv', 'bundled/*.npz']},
     extras_require={
-        'demo': ['gradio>=6.31'],
         'test': ['ruff', 'pytest-xdist', 'pymatting>=1.1', 'scikit-learn'],
         'evaluation': ['pymatting>=1.1'],
         'docs': ['mkdocs-material>=9.5,<10', 'mkdocstrings[python]>=0.26'],
+        'demo': ['gradio>=6.31'],
         'exr': ['OpenEXR>=3.3'],
         'heic': ['pillow-heif'],
         'onnx': ['tf2onnx', 'onnxruntime'],
