@@ -81,7 +81,10 @@ class _Style(NamedTuple):
     folded: bool = False
 
 
-def _conv(x, filters, kernel_size, name, style=_Style(), **kwargs):
+_PLAIN = _Style()
+
+
+def _conv(x, filters, kernel_size, name, style=_PLAIN, **kwargs):
     """A convolution that keeps [h, w]."""
     border = 'same'
     if kernel_size == 3 and style.padding == 'symmetric':
@@ -99,7 +102,7 @@ def _lrelu(x, name):
     return layers.LeakyReLU(0.2, name=name)(x)
 
 
-def _conv_bn_lrelu(x, filters, kernel_size, level, index, style=_Style()):
+def _conv_bn_lrelu(x, filters, kernel_size, level, index, style=_PLAIN):
     """conv -> BN -> LeakyReLU(0.2), named '<level>_c<index>' and so on."""
     x = _conv(x, filters, kernel_size, f'{level}_c{index}', style)
     if not style.folded:
@@ -117,7 +120,7 @@ def _vgg19_input(image):
                                 image[..., ::-1])
 
 
-def _vgg19(x, width, blocks, style=_Style()):
+def _vgg19(x, width, blocks, style=_PLAIN):
     """VGG19's convolutions; returns the last activation of each block."""
     activations = []
     for block in range(1, blocks + 1):

@@ -213,8 +213,10 @@ def _contradictions(c):
         (c.initial_defocus is not None and not 0 < c.initial_defocus < 1,
          '--initial_defocus must be in (0, 1). '
          f'Received: {c.initial_defocus}.'),
-        (not 1 <= c.zoom <= 4, f'--zoom must be in [1, 4]. Received: {c.zoom}.'),
-        (not 0 <= c.grey <= 1, f'--grey must be in [0, 1]. Received: {c.grey}.'),
+        (not 1 <= c.zoom <= 4,
+         f'--zoom must be in [1, 4]. Received: {c.zoom}.'),
+        (not 0 <= c.grey <= 1,
+         f'--grey must be in [0, 1]. Received: {c.grey}.'),
         (not 1 <= c.jpeg_quality <= 100, '--jpeg_quality must be in 1..100. '
          f'Received: {c.jpeg_quality}.'),
         (min(c.checkpoint_every, c.keep_checkpoints, c.log_every) < 1,

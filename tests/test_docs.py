@@ -113,7 +113,19 @@ def reason_not_to_run(words):
 
 
 @pytest.fixture(scope='module')
-def workspace(tmp_path_factory):
+def b():
+    from dmenet_tf import networks
+    return networks.build_blur_estimator(width=4, refine_blocks=1)
+
+
+@pytest.fixture(scope='module')
+def model(b):
+    from dmenet_tf import inference
+    return inference.build_estimator(b, 'sigma7')
+
+
+@pytest.fixture(scope='module')
+def workspace(tmp_path_factory, b):
     """A folder with everything that the pages name."""
     from dmenet_tf import networks, weights
     folder = tmp_path_factory.mktemp('docs')
@@ -138,16 +150,9 @@ def workspace(tmp_path_factory):
     shutil.copytree(folder / 'CUHK/gt', folder / 'OTHER/maps')
     (folder / 'maps').mkdir()
     np.save(folder / 'maps/photo.npy', np.ones((64, 96), np.float32))
-    b = networks.build_blur_estimator(width=4, refine_blocks=1)
     weights.save(folder / 'MODEL.npz', networks.Networks(b, None, None),
                  {'convention': 'sigma7'})
     return folder
-
-
-@pytest.fixture(scope='module')
-def model(workspace):
-    from dmenet_tf import weights
-    return weights.load_model(workspace / 'MODEL.npz')
 
 
 @pytest.fixture

@@ -194,8 +194,10 @@ def test_losses_are_averaged_between_looks():
     ({'epochs': 3.0}, '--steps or --epochs'), ({'crop': 100}, 'of 16'),
     ({'hold_out': 1.5}, '--hold_out'), ({'ema': 1.0}, '--ema'),
     ({'warm_up_steps': 9}, '--warm_up_steps=9 leaves nothing'),
-    ({'batch': 0}, '--batch'), ({'initial_defocus': 1.0}, '--initial_defocus'),
-    ({'zoom': 0.5}, '--zoom'), ({'grey': 2.0}, '--grey'), ({'lambda_C': -1.0}, 'negative'),
+    ({'batch': 0}, '--batch'),
+    ({'initial_defocus': 1.0}, '--initial_defocus'),
+    ({'zoom': 0.5}, '--zoom'), ({'grey': 2.0}, '--grey'),
+    ({'lambda_C': -1.0}, 'negative'),
     ({'mask_polarity': 3}, '--mask_polarity'),
     ({'best_by': 'accuracy'}, '--best_by=accuracy')])
 def test_contradictions_are_refused(folders, tmp_path, changes, message):

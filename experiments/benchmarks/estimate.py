@@ -19,7 +19,9 @@ import statistics
 import tempfile
 import time
 
-import dmenet_tf  # noqa: I001, F401  Before TensorFlow: it chooses oneDNN.
+import dmenet_tf  # noqa: F401  Before TensorFlow: it chooses oneDNN.
+
+# isort: split
 import bound
 import keras
 import numpy as np

@@ -11,7 +11,9 @@ import statistics
 import sys
 import time
 
-import dmenet_tf  # noqa: I001, F401  Before TensorFlow: it chooses oneDNN.
+import dmenet_tf  # noqa: F401  Before TensorFlow: it chooses oneDNN.
+
+# isort: split
 import bound
 import tensorflow as tf
 
@@ -20,8 +22,9 @@ from dmenet_tf import networks, steps
 
 def step_flops(trainer, width, crop, batch):
     """What one joint step must do."""
-    b, d, s = (bound.conv_flops(model, crop, crop, channels) for model, channels in
-               zip(trainer.networks, (3, width, 1), strict=True))
+    b, d, s = (bound.conv_flops(model, crop, crop, channels)
+               for model, channels in zip(trainer.networks, (3, width, 1),
+                                          strict=True))
     c = bound.conv_flops(trainer.content, crop, crop, 1)
     # B: 3 sets. D: 3 sets to learn, 2 more without its weights' gradient.
     # C: the label forward, the map forward and back to the map. S: 1 set.
