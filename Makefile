@@ -21,7 +21,7 @@ $(LATEST)/installed: requirements.txt setup.py
 	$(LATEST)/bin/pip install -q --no-deps -e .
 	touch $@
 
-# From nothing to the defocus maps of real photographs.
+# From nothing to the defocus maps of the sample photographs.
 demo: $(REFERENCE)/installed
 	PYTHON=$(REFERENCE)/bin/python sh experiments/demo.sh
 

@@ -136,6 +136,18 @@ def test_what_is_no_picture_is_named_without_its_folder(tmp_path, model_file):
         work.map_upload(path, tmp_path, model_file)
 
 
+def test_a_photograph_whose_time_is_over_is_asked_for_again(
+        tmp_path, model_file):
+    upload = shutil.copy(PHOTOGRAPHS / 'chelsea.jpg', tmp_path)
+    job = work.map_upload(upload, tmp_path, model_file)
+    pathlib.Path(upload).unlink()
+    with pytest.raises(ValueError, match='choose it again'):
+        work.refocus(job, 4.0)
+    work.forget(job)
+    with pytest.raises(ValueError, match='choose it again'):
+        work.describe(job)
+
+
 def test_the_sweep_takes_what_is_old_and_leaves_the_rest(tmp_path):
     (tmp_path / 'upload').mkdir()
     (tmp_path / 'upload/photo.jpg').write_bytes(b'')

@@ -83,6 +83,19 @@ def test_a_process_without_the_library_gets_the_same_maps(
             np.testing.assert_allclose(sigma, expected, atol=1e-5)
 
 
+def test_weights_alone_are_small_and_the_same_model(model_file, images,
+                                                    tmp_path):
+    path = tmp_path / 'small.npz'
+    error = export.export_weights(model_file, path)
+    assert 0 < error < 0.02
+    assert path.stat().st_size < 0.6 * model_file.stat().st_size
+    assert weights.describe(path)['licence'] == 'CC0'
+    np.testing.assert_allclose(
+        weights.load_model(path).predict(images['one'], verbose=0),
+        weights.load_model(model_file).predict(images['one'], verbose=0),
+        atol=0.02)
+
+
 def test_the_folder_is_as_tf_serving_wants_it(exported, model_file):
     assert exported.name == '1' and (exported / 'saved_model.pb').is_file()
     assert [p.name for p in exported.parent.iterdir()] == ['1']

@@ -23,6 +23,7 @@ SHOWN_SIDE = 1200  # px
 RESULT_PIXELS = 2_000_000
 SCENE_SIDE = 640  # px; renders in a fraction of a second
 SHAPES = 'Drawn shapes'
+_GONE = 'The photograph is no longer kept here; choose it again.'
 _SAMPLES = pathlib.Path(__file__).parents[2] / 'data' / 'samples'
 
 
@@ -44,7 +45,7 @@ def _returning_memory(function):
 
     Visitors are served by many threads, and glibc has a heap for each.
     """
-    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    trim = getattr(ctypes.pythonapi, 'malloc_trim', None)
 
     @functools.wraps(function)
     def wrapped(*args, **kwargs):
@@ -118,14 +119,20 @@ def read_sigma(job):
     try:
         return np.load(job.path('npy'))
     except FileNotFoundError:
-        raise ValueError('The photograph is no longer kept here; choose it '
-                         'again.') from None
+        raise ValueError(_GONE) from None
 
 
 def read_photograph(job):
-    """The photograph of a job, uint8 [h, w, 3]."""
-    # 16-bit files come as float.
-    return np.round(images.read_image(job.photograph)).astype(np.uint8)
+    """The photograph of a job, uint8 [h, w, 3].
+
+    Raises:
+        ValueError: As read_sigma.
+    """
+    try:
+        # 16-bit files come as float.
+        return np.round(images.read_image(job.photograph)).astype(np.uint8)
+    except FileNotFoundError:
+        raise ValueError(_GONE) from None
 
 
 def describe(job):

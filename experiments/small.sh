@@ -1,0 +1,28 @@
+#!/bin/sh
+# The bundled network `small`, from raw pictures to weights:
+#
+#   RGBD=SCENES SHARP=KODAK PHOTOGRAPHS=BSDS500 sh experiments/small.sh
+#
+# RGBD: RGB-D scenes with a scenes.json that marks them train or val. SHARP
+# and PHOTOGRAPHS: folders of photographs, the textures of drawn shapes.
+# Everything goes to runs/small; the same call goes on after an interruption.
+set -eu
+cd "$(dirname "$0")/.."
+PYTHON=${PYTHON:-python3}
+syndof="$PYTHON -m dmenet_tf.syndof --workers=2 --max_size=640 --kernel=mixed"
+
+$syndof --source=procedural --textures="$SHARP" --linear_light --count=350 \
+    --seed=1 --output_dir=runs/small/leaves_linear
+$syndof --input_dir="$RGBD" --split=train --count=450 --seed=2 \
+    --output_dir=runs/small/rooms
+$syndof --input_dir="$RGBD" --split=train --linear_light --count=350 \
+    --seed=3 --output_dir=runs/small/rooms_linear
+$syndof --source=procedural --textures="$SHARP" --sampler=official \
+    --count=350 --seed=4 --output_dir=runs/small/leaves_official
+$syndof --input_dir="$RGBD" --split=val --count=60 --seed=5 \
+    --output_dir=runs/small/val
+$syndof --source=procedural --textures="$PHOTOGRAPHS" --count=350 --seed=6 \
+    --output_dir=runs/small/leaves_bsds
+$PYTHON -m dmenet_tf.train --flagfile=experiments/small.flags
+$PYTHON -m dmenet_tf.export --model=runs/small/b/weights.npz \
+    --npz=dmenet_tf/bundled/small.npz
