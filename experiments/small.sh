@@ -24,5 +24,6 @@ $syndof --input_dir="$RGBD" --split=val --count=60 --seed=5 \
 $syndof --source=procedural --textures="$PHOTOGRAPHS" --count=350 --seed=6 \
     --output_dir=runs/small/leaves_bsds
 $PYTHON -m dmenet_tf.train --flagfile=experiments/small.flags
-$PYTHON -m dmenet_tf.export --model=runs/small/b/weights.npz \
+$PYTHON -m dmenet_tf.train --flagfile=experiments/small_2.flags
+$PYTHON -m dmenet_tf.export --model=runs/small/b2/weights.npz \
     --npz=dmenet_tf/bundled/small.npz

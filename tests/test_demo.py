@@ -193,7 +193,7 @@ class Server:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(60)
+        self.process.wait(300)
         self.log.close()
 
 
@@ -378,7 +378,8 @@ def test_five_visitors_at_once_get_their_own_maps(
 
     def visit(own):
         visitor = client.Client(server.url, verbose=False,
-                                download_files=tmp_path / own[0].stem)
+                                download_files=tmp_path / own[0].stem,
+                                httpx_kwargs={'timeout': 600})
         return [visitor.predict(client.handle_file(path), str(model_file),
                                 '1024 px', 1.0, ['npy'], api_name='/map')
                 for path in own]
