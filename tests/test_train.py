@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -135,6 +136,13 @@ def test_resuming_under_other_flags_is_refused(folders, finished):
                  schedule='cosine', learning_rate=5e-4)
     with pytest.raises(ValueError, match='learning_rate=0.001 then, 0.0005'):
         training.save_or_check_flags(config, finished)
+
+
+def test_checkpoints_without_flags_are_refused(folders, finished, tmp_path):
+    shutil.copytree(finished / 'checkpoints', tmp_path / 'checkpoints')
+    with pytest.raises(ValueError, match='has checkpoints but no flags.json'):
+        training.save_or_check_flags(toy(folders, tmp_path), tmp_path)
+    assert not (tmp_path / 'flags.json').exists()
 
 
 def test_steps_may_grow_unless_the_schedule_depends_on_them(folders, tmp_path):
