@@ -1,6 +1,6 @@
 """The same network through other engines: how predict --runtime runs.
 
-    tensorflow     the folded Keras model, one compiled function
+    tensorflow     the Keras model, one compiled function
     openvino       OpenVINO's CPU plugin in float32
     openvino_int8  the same, its convolutions in 8 bits: post-training
                    quantisation by NNCF, calibrated on photographs
@@ -24,7 +24,8 @@ def make_runner(model, runtime='tensorflow', photographs=()):
     """Compiles a model for a runtime.
 
     Args:
-        model: What weights.load_model returns.
+        model: What weights.load_model returns; inference.fold makes it
+            faster.
         runtime: One of RUNTIMES.
         photographs: For openvino_int8: arrays [h, w, 3] in [0, 255] like
             those to come; the first CALIBRATION_PHOTOGRAPHS are used.
@@ -55,11 +56,10 @@ def make_runner(model, runtime='tensorflow', photographs=()):
 
 
 def _openvino_graph(model):
-    """OpenVINO's form of the folded model, any size, float32 in."""
+    """OpenVINO's form of the model, any size, float32 in."""
     import openvino
-    folded = inference.fold(model)
     run = tf.function(
-        lambda image: folded(image, training=False),
+        lambda image: model(image, training=False),
         input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
     return openvino.convert_model(run.get_concrete_function())
 

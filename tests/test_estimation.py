@@ -31,14 +31,18 @@ def noise(*shape):
     return RNG.integers(0, 256, (*shape, 3), np.uint8)
 
 
-def test_folding_keeps_the_map_and_drops_the_norms(model, folded):
-    image = noise(1, 70, 50)
+def assert_folded(folded, model, image, atol):
+    """The same map, of some contrast, without batch normalisation."""
     expected = model.predict(image, verbose=0)
     assert expected.std() > 0.01
     np.testing.assert_allclose(folded.predict(image, verbose=0), expected,
-                               atol=1e-4)
+                               atol=atol)
     assert not [layer for layer in folded.get_layer('B').layers
                 if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def test_folding_keeps_the_map_and_drops_the_norms(model, folded):
+    assert_folded(folded, model, noise(1, 70, 50), atol=1e-4)
 
 
 def test_a_normalised_encoder_is_folded_too():
@@ -46,14 +50,7 @@ def test_a_normalised_encoder_is_folded_too():
                                       encoder_norm=True)
     b(RNG.uniform(0, 1, (2, 32, 32, 3)).astype(np.float32), training=True)
     model = inference.build_estimator(b, 'sigma7')
-    folded = inference.fold(model)
-    image = noise(1, 40, 50)
-    expected = model.predict(image, verbose=0)
-    assert expected.std() > 0.01
-    np.testing.assert_allclose(folded.predict(image, verbose=0), expected,
-                               atol=1e-3)
-    assert not [layer for layer in folded.get_layer('B').layers
-                if isinstance(layer, keras.layers.BatchNormalization)]
+    assert_folded(inference.fold(model), model, noise(1, 40, 50), atol=1e-3)
 
 
 def test_the_receptive_field_is_what_the_layers_add_up_to():

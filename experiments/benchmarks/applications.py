@@ -15,6 +15,7 @@ relative error with it where sigma is above 0.5 px.
 import numpy as np
 from absl import app, flags
 from scipy import ndimage, stats
+from skimage import metrics
 
 from dmenet_tf import optics
 from dmenet_tf.applications import depth, magnify
@@ -62,7 +63,8 @@ def magnified(image, depth_m, k):
                for kernel in magnify.KERNELS}
     blurred = ndimage.maximum_filter(sigma >= 0.1, 2 * _REACH + 1)
     moved = np.abs(results['exact'] - photo)[~blurred]
-    return (*(-10 * np.log10(np.mean(np.square(results[kernel] - truth)))
+    return (*(metrics.peak_signal_noise_ratio(truth, results[kernel],
+                                              data_range=1)
               for kernel in ('exact', 'paper')),
             moved.max() if moved.size else np.nan)
 

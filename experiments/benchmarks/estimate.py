@@ -143,9 +143,10 @@ MAKERS = {
     'ours': lambda model, _: inference.compiled(inference.fold(model)),
     'keras': lambda model, _: lambda x: model.predict(x, verbose=0),
     'onnx': onnx_runner,
-    'openvino': lambda model, _: runtimes.make_runner(model, 'openvino'),
+    'openvino': lambda model, _: runtimes.make_runner(
+        inference.fold(model), 'openvino'),
     'int8': lambda model, photographs: runtimes.make_runner(
-        model, 'openvino_int8', photographs),
+        inference.fold(model), 'openvino_int8', photographs),
     'torch': torch_runner}
 
 
