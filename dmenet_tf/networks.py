@@ -68,6 +68,26 @@ class SymmetricPadding(layers.Layer):
         return b, h and h + 2, w and w + 2, c
 
 
+@keras.utils.register_keras_serializable('dmenet_tf')
+class Doubling(layers.UpSampling2D):
+    """Repeats pixels: [h, w] -> [2 h, 2 w].
+
+    UpSampling2D with a gradient that XLA compiles on Keras 2 too: the sum
+    over each pixel's four copies, by pooling.
+    """
+
+    def call(self, x, training=False):
+        if hasattr(keras, 'ops') or not training:
+            return super().call(x)
+        import tensorflow as tf
+
+        @tf.custom_gradient
+        def double(x):
+            return super(Doubling, self).call(x), lambda upstream: (
+                4 * tf.nn.avg_pool2d(upstream, 2, 2, 'VALID'))
+        return double(x)
+
+
 class _Style(NamedTuple):
     """What all convolutions of a network have in common.
 
@@ -149,7 +169,7 @@ def _side_head(x, width, level, style):
 
 
 def _upsample(x, skip, level):
-    x = layers.UpSampling2D(2, interpolation='nearest', name=f'u{level}_up')(x)
+    x = Doubling(2, interpolation='nearest', name=f'u{level}_up')(x)
     return layers.Concatenate(name=f'u{level}_skip')([x, skip])
 
 

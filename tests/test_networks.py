@@ -130,6 +130,21 @@ def test_symmetric_padding_repeats_the_edge():
     np.testing.assert_array_equal(padded, np.pad(x[0, ..., 0], 1, 'symmetric'))
 
 
+def test_the_gradient_of_doubling_adds_up_the_copies():
+    tf = pytest.importorskip('tensorflow')
+    layer = networks.Doubling(2, interpolation='nearest')
+    x = tf.random.stateless_normal((1, 2, 3, 2), (0, 1))
+    weight = tf.random.stateless_normal((1, 4, 6, 2), (0, 2))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=True)
+        total = tf.reduce_sum(y * weight)
+    np.testing.assert_array_equal(y, np.repeat(np.repeat(x, 2, 1), 2, 2))
+    np.testing.assert_array_equal(y, layer(x))
+    expected = np.reshape(weight, (1, 2, 2, 3, 2, 2)).sum(axis=(2, 4))
+    np.testing.assert_allclose(tape.gradient(total, x), expected, atol=1e-6)
+
+
 def test_side_maps_come_deepest_first_and_halve(toy_b):
     maps = toy_b(np.zeros((1, 32, 48, 3), np.float32))
     assert [tuple(m.shape[1:3]) for m in maps['side']] == [

@@ -111,7 +111,7 @@ def torch_runner(model, _):
         if kind == 'Rescaling':
             return 255 * x.flip(1) - mean
         return {'MaxPooling2D': lambda: F.max_pool2d(x, 2),
-                'UpSampling2D': lambda: F.interpolate(x, scale_factor=2),
+                'Doubling': lambda: F.interpolate(x, scale_factor=2),
                 'Concatenate': lambda: torch.cat(xs, 1),
                 'LeakyReLU': lambda: F.leaky_relu_(x, 0.2),
                 'Add': lambda: xs[0] + xs[1],
