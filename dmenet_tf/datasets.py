@@ -28,6 +28,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 from PIL import Image
+from scipy import ndimage
 
 from dmenet_tf import augment, files, images, optics
 
@@ -36,7 +37,7 @@ MAX_SIDE = 800  # px; larger photographs are reduced
 # Sizes of a photograph and its mask may differ by this much (CUHK's do), px.
 _SIZE_SLACK = 2
 _SIGMA_PER_CODE = 0.001  # px
-_DRAWS = 12  # Random numbers per sample: Store.window, _cut_batch, _finish.
+_DRAWS = 13  # Random numbers per sample: Store.window, _cut_batch, _finish.
 _FREE_TURNS = 0.5  # Part of the photographs that are turned by any angle.
 
 
@@ -363,7 +364,7 @@ class Store:
             arrays = prepare(self.pictures, index, self.crop)
             for path, array in zip(paths, arrays, strict=False):
                 with files.atomic_path(path) as temporary:
-                    np.save(temporary, array)
+                    files.save_npy(temporary, array)
         loaded = [np.load(path, mmap_mode='r') for path in paths]
         return loaded if self.pictures.labels else (*loaded, None)
 
@@ -390,8 +391,8 @@ class Store:
             f'No picture of the {self.pictures.name} set can be read.')
         raise self.error
 
-    def window(self, index, size, draws, turns, zoom=1.0):
-        """A random square: cut, scaled, flipped, turned by quarters.
+    def window(self, index, size, draws, turns, zoom=1.0, blur=0.0):
+        """A random square: cut, scaled, blurred, flipped, turned by quarters.
 
         Args:
             index: Of the picture.
@@ -399,6 +400,7 @@ class Store:
             draws: Random numbers in [0, 1): flip, top, left.
             turns: Quarter turns.
             zoom: Scale of the picture, and so of its sigma.
+            blur: Sigma of one more Gaussian, px.
 
         Returns:
             [size, size]: pixels (three bytes as one number, which moves
@@ -412,6 +414,8 @@ class Store:
                         for array in (_pixels(image), label))
         if side != size:
             image, label = _scaled(image, label, size)
+        if blur:
+            image, label = _blurred(image, label, blur)
         return tuple(None if array is None
                      else augment.flip_and_turn(array, flip < 0.5, turns)
                      for array in (image, label))
@@ -422,15 +426,28 @@ def _pixels(image):
     return image.view('V3')[..., 0]
 
 
+def _colours(image):
+    """_pixels [h, w] of any strides -> uint8 [h, w, 3]."""
+    picture = np.ascontiguousarray(image).view(np.uint8)
+    return picture.reshape(*image.shape, 3)
+
+
 def _scaled(image, label, size):
     """A square of _pixels and its sigma codes at another size."""
     ratio = size / image.shape[0]
-    picture = np.ascontiguousarray(image).view(np.uint8)
-    picture = np.asarray(Image.fromarray(
-        picture.reshape(*image.shape, 3)).resize(
-            (size, size), Image.Resampling.BICUBIC))
+    picture = np.asarray(Image.fromarray(_colours(image)).resize(
+        (size, size), Image.Resampling.BICUBIC))
     label = np.rint(_resize_nearest(label, size, size) * ratio)
     return _pixels(picture), np.minimum(label, 65535).astype(np.uint16)
+
+
+def _blurred(image, label, blur):
+    """_pixels and sigma codes after a Gaussian; variances add up."""
+    picture = np.rint(ndimage.gaussian_filter(
+        _colours(image).astype(np.float32), (blur, blur, 0)))
+    label = np.rint(np.hypot(label, blur / _SIGMA_PER_CODE, dtype=np.float32))
+    return (_pixels(picture.astype(np.uint8)),
+            np.minimum(label, 65535).astype(np.uint16))
 
 
 def permuted(index, count, seed):
@@ -501,7 +518,7 @@ def _draws(set_seed, index):
     return np.random.Generator(bits).random(_DRAWS, np.float32)
 
 
-def _cut_batch(store, crop, turn, zoom, set_seed, indices, pictures):
+def _cut_batch(store, crop, turn, zoom, blur, set_seed, indices, pictures):
     """The NumPy half of a batch.
 
     Args:
@@ -510,6 +527,7 @@ def _cut_batch(store, crop, turn, zoom, set_seed, indices, pictures):
         turn: Whether some are to be turned by any angle.
         zoom: Scales are drawn from 1 / zoom to zoom, evenly in their
             logarithm.
+        blur: Half get one more Gaussian, of up to this sigma in px.
         set_seed: Seed of this set's random numbers.
         indices, pictures: int64 [b]: sample indices, and what they show.
 
@@ -530,7 +548,8 @@ def _cut_batch(store, crop, turn, zoom, set_seed, indices, pictures):
                 continue
             turns = int(draws[i, 3] * 4) if size == crop else 0
             image, label = store.window(pictures[i], size, draws[i, :3],
-                                        turns, zoom**(2 * draws[i, 11] - 1))
+                                        turns, zoom**(2 * draws[i, 11] - 1),
+                                        blur * max(2 * draws[i, 12] - 1, 0))
             _pixels(images_[row])[:] = image
             if label is not None:
                 labels[row, ..., 0] = label
@@ -604,7 +623,7 @@ class Shard:
 
 def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
                  rotate=True, photometric=None, convention='sigma7',
-                 zoom=1.0):
+                 zoom=1.0, blur=0.0):
     """The training batches of one worker, from `first_step` on.
 
     Args:
@@ -621,6 +640,8 @@ def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
         convention: What the network's map means, see optics.
         zoom: Largest random enlargement of pictures with sigma, and the
             inverse of the smallest.
+        blur: Largest sigma, in px, of a Gaussian over half of the pictures
+            with sigma.
 
     Returns:
         tf.data.Dataset of steps.make_train_step's batches.
@@ -633,7 +654,7 @@ def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
         set_seed = len(SETS) * seed + SETS.index(name)
         synthetic = name == 'synthetic'
         turn = rotate and not synthetic
-        zoom_ = zoom if synthetic else 1.0
+        zoom_, blur_ = (zoom, blur) if synthetic else (1.0, 0.0)
         types = (tf.uint8, tf.uint16, tf.float32, tf.int32, tf.uint8,
                  tf.uint16)
 
@@ -643,7 +664,7 @@ def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
                                 tf.constant(set_seed, tf.int64))
             return *tf.numpy_function(
                 functools.partial(_cut_batch, store, crop, turn, zoom_,
-                                  set_seed),
+                                  blur_, set_seed),
                 [indices, pictures], types), indices
 
         def finish(image, label, draws, places, windows, labels, indices):

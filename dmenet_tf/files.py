@@ -6,6 +6,7 @@ import pathlib
 import sys
 import tempfile
 
+import numpy as np
 from absl import logging
 from tqdm import tqdm
 
@@ -41,6 +42,19 @@ def atomic_path(path):
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class _Plain:
+    """A file that NumPy does not take for one."""
+
+    def __init__(self, file):
+        self.write = file.write
+
+
+def save_npy(path, array):
+    """np.save by write(): its errors have the errno that tofile's lack."""
+    with open(path, 'wb') as file:
+        np.save(_Plain(file), array)
 
 
 class _LogLines:

@@ -41,8 +41,7 @@ def write(sigma, kind, path, photograph=None, max_sigma=None):
         max_sigma = max(float(sigma.max()), 1.0)
     with files.atomic_path(path) as temporary:
         if kind == 'npy':
-            with temporary.open('wb') as file:
-                np.save(file, sigma)
+            files.save_npy(temporary, sigma)
         elif kind == 'tiff':
             tifffile.imwrite(temporary, sigma, description='sigma, px',
                              metadata={'unit': 'px'}, compression='zlib',

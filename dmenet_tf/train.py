@@ -51,6 +51,9 @@ class Config:
         'quarters only.', ['any', 'quarter'])
     zoom: float = _field(1.0, 'Random scale of pictures with sigma, from '
                          '1 / zoom to zoom; sigma is scaled with them.')
+    blur: float = _field(0.0, 'Random blur of half of the pictures with sigma: '
+                         'largest sigma, px. So B sees pictures without '
+                         'anything sharp.')
     grey: float = _field(0.0, 'Part of the pictures that lose their colours.')
     exposure: float = _field(0.0, 'Random exposure: most stops up or down.')
     gamma: float = _field(0.0, 'Random gamma: most of |log2 gamma|.')
@@ -213,6 +216,8 @@ def _contradictions(c):
         (c.initial_defocus is not None and not 0 < c.initial_defocus < 1,
          '--initial_defocus must be in (0, 1). '
          f'Received: {c.initial_defocus}.'),
+        (not 0 <= c.blur <= 7,
+         f'--blur must be in [0, 7]. Received: {c.blur}.'),
         (not 1 <= c.zoom <= 4,
          f'--zoom must be in [1, 4]. Received: {c.zoom}.'),
         (not 0 <= c.grey <= 1,

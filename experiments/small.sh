@@ -6,24 +6,28 @@
 # RGBD: RGB-D scenes with a scenes.json that marks them train or val. SHARP
 # and PHOTOGRAPHS: folders of photographs, the textures of drawn shapes.
 # Everything goes to runs/small; the same call goes on after an interruption.
+# A trial: PART=50 renders a fiftieth, STEPS=100 ends each stage there.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
+count() { echo "--count=$(($1 / ${PART:-1}))"; }
 syndof="$PYTHON -m dmenet_tf.syndof --workers=2 --max_size=640 --kernel=mixed"
 
-$syndof --source=procedural --textures="$SHARP" --linear_light --count=350 \
-    --seed=1 --output_dir=runs/small/leaves_linear
-$syndof --input_dir="$RGBD" --split=train --count=450 --seed=2 \
+$syndof --source=procedural --textures="$SHARP" --linear_light \
+    $(count 350) --seed=1 --output_dir=runs/small/leaves_linear
+$syndof --input_dir="$RGBD" --split=train $(count 450) --seed=2 \
     --output_dir=runs/small/rooms
-$syndof --input_dir="$RGBD" --split=train --linear_light --count=350 \
+$syndof --input_dir="$RGBD" --split=train --linear_light $(count 350) \
     --seed=3 --output_dir=runs/small/rooms_linear
 $syndof --source=procedural --textures="$SHARP" --sampler=official \
-    --count=350 --seed=4 --output_dir=runs/small/leaves_official
-$syndof --input_dir="$RGBD" --split=val --count=60 --seed=5 \
+    $(count 350) --seed=4 --output_dir=runs/small/leaves_official
+$syndof --input_dir="$RGBD" --split=val $(count 60) --seed=5 \
     --output_dir=runs/small/val
-$syndof --source=procedural --textures="$PHOTOGRAPHS" --count=350 --seed=6 \
+$syndof --source=procedural --textures="$PHOTOGRAPHS" $(count 350) --seed=6 \
     --output_dir=runs/small/leaves_bsds
-$PYTHON -m dmenet_tf.train --flagfile=experiments/small.flags
-$PYTHON -m dmenet_tf.train --flagfile=experiments/small_2.flags
-$PYTHON -m dmenet_tf.export --model=runs/small/b2/weights.npz \
+for stage in small small_2 small_3; do
+    $PYTHON -m dmenet_tf.train --flagfile=experiments/$stage.flags \
+        ${STEPS:+--steps="$STEPS"}
+done
+$PYTHON -m dmenet_tf.export --model=runs/small/b3/weights.npz \
     --npz=dmenet_tf/bundled/small.npz

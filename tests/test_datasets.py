@@ -6,6 +6,7 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import ndimage
 
 from dmenet_tf import datasets
 
@@ -98,6 +99,30 @@ def test_sigma_is_scaled_with_its_picture(folders):
         assert np.nanmean(np.abs(
             ratio / np.nanmedian(ratio, axis=(1, 2), keepdims=True) - 1)) < 0.1
     assert 0.49 < min(scales) < 0.8 and 1.25 < max(scales) < 2.01
+
+
+def test_blur_adds_its_variance_to_sigma(folders):
+    sharp, blurred = (take(datasets.make_batches(
+        stores(folders), CROP, SHARD, 3, blur=blur), 6) for blur in (0, 4))
+    added = []
+    for before, after in zip(sharp, blurred, strict=True):
+        for k in range(2):
+            (a, label_a), (b, label_b) = (
+                (x['synthetic']['image'][k], x['synthetic']['defocus'][k] * 7)
+                for x in (before, after))
+            free = label_b < 6.99
+            sigma = np.sqrt(np.median(
+                (label_b**2 - label_a**2)[free]).clip(0))
+            np.testing.assert_allclose(
+                b, ndimage.gaussian_filter(a, (sigma, sigma, 0)),
+                atol=2.5 / 255)
+            np.testing.assert_allclose(
+                label_b[free], np.hypot(label_a, sigma)[free], atol=2e-3)
+            added.append(sigma)
+    assert np.mean(np.array(added) < 0.01) == pytest.approx(0.5, abs=0.35)
+    assert 2 < max(added) < 4
+    for name in ('real', 'binary'):
+        assert_equal([x[name] for x in sharp], [x[name] for x in blurred])
 
 
 def test_some_pictures_lose_their_colours(folders):

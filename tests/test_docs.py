@@ -225,10 +225,11 @@ def test_flags_of_commands_are_those_of_their_modules():
     for page in PAGES:
         for words in commands(page):
             name = module_of(words)
-            if name.startswith('dmenet_tf') and name != 'dmenet_tf.demo':
-                run = f'{name}.__main__' if name.endswith('syndof') else name
+            if name.startswith('dmenet_tf'):
+                packaged = name.endswith(('syndof', 'demo'))
+                run = f'{name}.__main__' if packaged else name
                 by_module.setdefault(run, []).append(words[3:])
-    assert len(by_module) == 8
+    assert len(by_module) == 9
     ran = subprocess.run([sys.executable, '-c', _PARSE], cwd=ROOT, text=True,
                          input=json.dumps(by_module), capture_output=True)
     assert ran.returncode == 0, ran.stderr

@@ -2,6 +2,7 @@
 
 import csv
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -237,6 +238,47 @@ def test_a_full_disk_stops_the_run_and_leaves_nothing(photographs, tmp_path,
     with pytest.raises(OSError, match='No space'):
         mapped(photographs, tmp_path / 'out', model)
     assert not list((tmp_path / 'out').iterdir())
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 256 KiB, and what remounts it."""
+    def mount(*options):
+        return subprocess.run(['mount', *options, tmp_path / 'disk'],
+                              capture_output=True, check=False).returncode
+    (tmp_path / 'disk').mkdir()
+    if shutil.which('mount') is None or mount(
+            '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs'):
+        pytest.skip('Mounting needs rights.')
+    yield tmp_path / 'disk', lambda options: mount('-o', f'remount,{options}')
+    subprocess.run(['umount', tmp_path / 'disk'], check=True)
+
+
+def test_on_a_disk_that_fills_up_or_may_not_be_written(tmp_path, model_file,
+                                                       small_disk):
+    disk, remount = small_disk
+    (tmp_path / 'in').mkdir()
+    for i in range(3):
+        Image.fromarray(noise(200, 150)).save(tmp_path / 'in' / f'{i}.png')
+    arguments = [tmp_path / 'in', f'--model={model_file}',
+                 f'--output_dir={disk}']
+    full = run(*arguments)
+    assert full.returncode == 1 and 'Traceback' not in full.stderr
+    assert 'No space left on device' in full.stderr
+    assert 'No map is half-written' in full.stderr
+    whole = contents(disk)
+    assert 0 < len(whole) < 6
+    assert all(np.load(disk / name).shape == (200, 150)
+               for name in whole if name.endswith('.npy'))
+    remount('ro')
+    refused = run(*arguments)
+    assert refused.returncode == 1 and 'Traceback' not in refused.stderr
+    assert 'Read-only file system' in refused.stderr
+    assert contents(disk) == whole
+    remount('rw,size=8m')
+    assert run(*arguments).returncode == 0
+    assert len(contents(disk)) == 6
+    assert contents(disk).items() >= whole.items()
 
 
 @pytest.mark.slow

@@ -204,7 +204,8 @@ def test_losses_are_averaged_between_looks():
     ({'warm_up_steps': 9}, '--warm_up_steps=9 leaves nothing'),
     ({'batch': 0}, '--batch'),
     ({'initial_defocus': 1.0}, '--initial_defocus'),
-    ({'zoom': 0.5}, '--zoom'), ({'grey': 2.0}, '--grey'),
+    ({'zoom': 0.5}, '--zoom'), ({'blur': -1.0}, '--blur'),
+    ({'grey': 2.0}, '--grey'),
     ({'lambda_C': -1.0}, 'negative'),
     ({'mask_polarity': 3}, '--mask_polarity'),
     ({'best_by': 'accuracy'}, '--best_by=accuracy')])
@@ -382,6 +383,34 @@ def losses_of(workdir):
                 if value.tag == 'L_g':
                     found[event.step] = float(tf.make_ndarray(value.tensor))
     return found
+
+
+@pytest.mark.slow
+def test_the_recipe_of_the_bundled_network_gives_its_recorded_losses(tmp_path):
+    (tmp_path / 'rgbd').mkdir()
+    for name in 'chair', 'table':
+        (tmp_path / 'rgbd' / name).symlink_to(
+            LIBRARY / 'data/samples/rgbd/motorcycle')
+    (tmp_path / 'rgbd/scenes.json').write_text(json.dumps({'scenes': [
+        {'scene': 'chair', 'split': 'train', 'depth_scale': 0.0002},
+        {'scene': 'table', 'split': 'val', 'depth_scale': 0.0002}]}))
+    (tmp_path / 'experiments').symlink_to(LIBRARY / 'experiments')
+    (tmp_path / 'dmenet_tf/bundled').mkdir(parents=True)
+    photographs = str(LIBRARY / 'data/samples/photographs')
+    # From an empty folder, so that the library is the one that is installed.
+    subprocess.run(
+        ['sh', 'experiments/small.sh'], cwd=tmp_path, check=True,
+        env=os.environ | {
+            'PYTHON': sys.executable, 'PYTHONPATH': str(LIBRARY),
+            'RGBD': str(tmp_path / 'rgbd'), 'SHARP': photographs,
+            'PHOTOGRAPHS': photographs, 'PART': '50', 'STEPS': '100'})
+    found = {stage: [losses_of(tmp_path / 'runs/small' / stage)[step]
+                     for step in (50, 100)] for stage in ('b', 'b2', 'b3')}
+    recorded = json.loads(
+        (LIBRARY / 'tests/data/small_losses.json').read_text())
+    for stage, losses in recorded.items():
+        np.testing.assert_allclose(found[stage], losses, rtol=0.05)
+    assert (tmp_path / 'dmenet_tf/bundled/small.npz').stat().st_size < 8e6
 
 
 @pytest.mark.slow

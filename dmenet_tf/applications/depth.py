@@ -170,7 +170,7 @@ def write(values, kind, path, metric, image=None, camera=None):
     """
     with files.atomic_path(path) as temporary:
         if kind == 'npy':
-            np.save(temporary, values)
+            files.save_npy(temporary, values)
         elif kind == 'png16':
             _write_png16(values, temporary, metric)
         elif kind == 'color':

@@ -10,7 +10,8 @@ Every module here has `estimate(image)` and `UNIT`:
 
 import importlib
 
-NAMES = ('zhuo_sim', 'karaali_jung', 'lbp', 'hifst', 'laplacian')
+NAMES = ('zhuo_sim', 'karaali_jung', 'lbp', 'hifst', 'laplacian',
+         'constant')
 
 
 def load(name):

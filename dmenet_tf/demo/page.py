@@ -50,6 +50,8 @@ STYLE = '''<style>
 _INTRO = '''# Defocus maps
 How blurred is each pixel of a photograph? The map shows sigma, the standard
 deviation in px of the Gaussian that blurred it.'''
+_REDUCED = (f'Photographs above {work.RESULT_PIXELS / 1e6:.0f} megapixels are '
+            'reduced to that here; the commands work at full size.')
 _START = 'Drop a photograph, choose one, or take an example.'
 
 
@@ -194,7 +196,7 @@ def _if_mapped(function):
 
 def _build_refocus(job):
     gr.Markdown('Touch what shall stay sharp; everything else is blurred m '
-                'times as much as it differs from it.')
+                f'times as much as it differs from it. {_REDUCED}')
     place = gr.State()
     picture = _image('focus', 'jpeg')
     strength = gr.Slider(1, 8, 4, step=0.5, label='Strength m',
@@ -241,7 +243,7 @@ def _comparison(elem_id):
 def _build_sharpen(job):
     gr.Markdown('All in focus, by deconvolution with the map. It rings where '
                 'the map says more blur than there is; less strength is '
-                'gentler.')
+                f'gentler. {_REDUCED}')
     strength = gr.Slider(0.1, 3, 0.3, step=0.1, label='Strength')
     button = gr.Button('Sharpen', variant='primary')
     both, files = _comparison('sharpened')

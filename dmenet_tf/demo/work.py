@@ -37,7 +37,10 @@ def sample_photographs():
 def load_model(source):
     """The model and what runs it, loaded once for all visitors."""
     model = inference.fold(weights.load_model(source))
-    return model, inference.compiled(model)
+    runner = inference.compiled(model)
+    # Now, so that the first visitor need not wait for tracing.
+    runner(np.zeros((1, 64, 64, 3), np.uint8))
+    return model, runner
 
 
 def _returning_memory(function):

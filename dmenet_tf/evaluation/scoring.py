@@ -115,8 +115,8 @@ def score_job(job, model=None):
 def _save_thumbnail(values, path):
     picture = Image.fromarray(np.asarray(values, np.float32))
     picture.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    with files.atomic_path(path) as temporary, temporary.open('wb') as file:
-        np.save(file, np.asarray(picture))
+    with files.atomic_path(path) as temporary:
+        files.save_npy(temporary, np.asarray(picture))
 
 
 def read_lines(path):

@@ -16,6 +16,7 @@ import time
 import numpy as np
 from absl import app, flags
 from skimage import restoration
+from skimage.metrics import peak_signal_noise_ratio as psnr
 
 from dmenet_tf.applications import deblur
 from dmenet_tf.syndof import capture, check, pairs, render
@@ -46,11 +47,11 @@ def main(argv):
         seen = sigma if estimate is None else estimate(image)
         results = {key: method(image, seen)
                    for key, method in methods.items()}
-        gains.append([psnr(x, truth) - psnr(image, truth)
+        gains.append([psnr(truth, x) - psnr(truth, image)
                       for x in results.values()])
         for key, x in {'input': image, **results}.items():
             errors[key].append(by_range(x, truth, sigma))
-        print(f'{name} | {sigma.mean():.2f} | {psnr(image, truth):.2f} | '
+        print(f'{name} | {sigma.mean():.2f} | {psnr(truth, image):.2f} | '
               + ' | '.join(f'{gain:+.2f}' for gain in gains[-1]), flush=True)
     report(list(methods), np.array(gains), errors)
     if _SPEED.value:
@@ -114,11 +115,6 @@ def wiener(image, sigma):
     return np.stack([restoration.unsupervised_wiener(
         wide[..., c], psf, clip=False, rng=0)[0][inner]
         for c in range(3)], axis=-1)
-
-
-def psnr(image, truth):
-    return float(-10 * np.log10(np.square(image - truth, dtype=np.float64)
-                                .mean()))
 
 
 def by_range(image, truth, sigma):
