@@ -18,7 +18,7 @@ setup(
     long_description_content_type='text/markdown',
     python_requires='>=3.10',
     packages=find_packages(include=['dmenet_tf', 'dmenet_tf.*']),
-    package_data={'dmenet_tf': ['tables/*.csv', 'bundled/*.npz']},
+    package_data={'dmenet_tf': ['tables/*.csv', 'bundled/*']},
     extras_require={
         'test': ['ruff', 'pytest-xdist', 'pymatting>=1.1', 'scikit-learn'],
         'evaluation': ['pymatting>=1.1'],

@@ -25,9 +25,9 @@ $syndof --input_dir="$RGBD" --split=val $(count 60) --seed=5 \
     --output_dir=runs/small/val
 $syndof --source=procedural --textures="$PHOTOGRAPHS" $(count 350) --seed=6 \
     --output_dir=runs/small/leaves_bsds
-for stage in small small_2 small_3; do
+for stage in small small_2 small_3 small_4 small_5; do
     $PYTHON -m dmenet_tf.train --flagfile=experiments/$stage.flags \
         ${STEPS:+--steps="$STEPS"}
 done
-$PYTHON -m dmenet_tf.export --model=runs/small/b3/weights.npz \
+$PYTHON -m dmenet_tf.export --model=runs/small/b5/weights.npz \
     --npz=dmenet_tf/bundled/small.npz
