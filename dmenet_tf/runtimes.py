@@ -69,6 +69,9 @@ def _quantised(graph, photographs):
     """The graph with 8-bit convolutions."""
     try:
         import nncf
+        from nncf.quantization.range_estimator import (
+            RangeEstimatorParametersSet as ranges,
+        )
     except ImportError as error:
         raise ImportError('--runtime=openvino_int8 needs NNCF: '
                           "pip install 'dmenet_tf[openvino]'.") from error
@@ -79,7 +82,11 @@ def _quantised(graph, photographs):
     return nncf.quantize(
         graph, nncf.Dataset(batches), subset_size=len(batches),
         preset=nncf.QuantizationPreset.MIXED, fast_bias_correction=False,
-        ignored_scope=nncf.IgnoredScope(names=_narrow(graph)))
+        ignored_scope=nncf.IgnoredScope(names=_narrow(graph)),
+        # The mean range over photographs, NNCF's default, cuts off what a
+        # strongly blurred one needs.
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            activations_range_estimator_params=ranges.MINMAX))
 
 
 def _narrow(graph):
