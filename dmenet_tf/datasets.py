@@ -37,6 +37,7 @@ MAX_SIDE = 800  # px; larger photographs are reduced
 # Sizes of a photograph and its mask may differ by this much (CUHK's do), px.
 _SIZE_SLACK = 2
 _SIGMA_PER_CODE = 0.001  # px
+_ENLARGING = 0.44  # px of the smaller picture, see _scaled.
 _DRAWS = 13  # Random numbers per sample: Store.window, _cut_batch, _finish.
 _FREE_TURNS = 0.5  # Part of the photographs that are turned by any angle.
 
@@ -433,11 +434,20 @@ def _colours(image):
 
 
 def _scaled(image, label, size):
-    """A square of _pixels and its sigma codes at another size."""
+    """A square of _pixels and its sigma codes at another size.
+
+    Enlarging shows what lies between pixels as blur. Shrunk photographs
+    (Kodak) that are enlarged 1.25, 1.5 or 2 times look like the originals at
+    that size after a Gaussian of 0.54, 0.65 or 0.87 px: 0.44 px of the smaller
+    picture.
+    """
     ratio = size / image.shape[0]
     picture = np.asarray(Image.fromarray(_colours(image)).resize(
         (size, size), Image.Resampling.BICUBIC))
-    label = np.rint(_resize_nearest(label, size, size) * ratio)
+    label = _resize_nearest(label, size, size)
+    if ratio > 1.0:
+        label = np.hypot(label, _ENLARGING / _SIGMA_PER_CODE)
+    label = np.rint(label * ratio)
     return _pixels(picture), np.minimum(label, 65535).astype(np.uint16)
 
 

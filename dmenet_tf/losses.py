@@ -17,6 +17,7 @@ mean over the batch.
 import tensorflow as tf
 
 PRESETS = ('paper', 'official')
+ERRORS = ('mse', 'mae')
 
 
 def _squared_error(a, b):
@@ -32,13 +33,19 @@ def _cross_entropy(logits, label):
         labels=label, logits=logits))
 
 
-def map_loss(defocus, y):
-    """The MSE of the map: L_B of Eq. 5 without its auxiliary term.
+def map_loss(defocus, y, error='mse'):
+    """The error of the map: L_B of Eq. 5 without its auxiliary term.
 
     Args:
         defocus: B(I_S), in [0, 1].
         y: Label, in [0, 1].
+        error: One of ERRORS: 'mse' (Eq. 5), or 'mae', to which an error of
+            half a pixel counts as much where all is sharp as under large
+            blur.
     """
+    if error == 'mae':
+        return tf.reduce_mean(tf.abs(
+            tf.cast(defocus, tf.float32) - tf.cast(y, tf.float32)))
     return _squared_error(defocus, y)
 
 
@@ -62,8 +69,8 @@ def resize_label(y, size, preset):
         half_pixel_centers=preset != 'official')
 
 
-def auxiliary_loss(side_maps, y, preset='paper'):
-    """Sums the MSE of B's side maps, one term per decoder level l.
+def auxiliary_loss(side_maps, y, preset='paper', error='mse'):
+    """Sums the errors of B's side maps, one term per decoder level l.
 
     L_aux = sum_l mean((B_l - y_l)^2) [Lee 2019, Eq. 6]
 
@@ -71,14 +78,15 @@ def auxiliary_loss(side_maps, y, preset='paper'):
         side_maps: List of B_l, each [b, h_l, w_l, 1] in [0, 1].
         y: Label, [b, h, w, 1] in [0, 1].
         preset: See resize_label.
+        error: See map_loss.
     """
     return tf.add_n([
-        _squared_error(side_map,
-                       resize_label(y, tf.shape(side_map)[1:3], preset))
+        map_loss(side_map, resize_label(y, tf.shape(side_map)[1:3], preset),
+                 error)
         for side_map in side_maps])
 
 
-def blur_loss(outputs, y, lambda_aux=1.0, preset='paper'):
+def blur_loss(outputs, y, lambda_aux=1.0, preset='paper', error='mse'):
     """L_B = mean((B(I_S) - y)^2) + lambda_aux L_aux [Lee 2019, Eq. 5].
 
     Args:
@@ -86,14 +94,15 @@ def blur_loss(outputs, y, lambda_aux=1.0, preset='paper'):
         y: Label, [b, h, w, 1] in [0, 1].
         lambda_aux: Weight; at 0 the side maps are not looked at.
         preset: See resize_label.
+        error: See map_loss.
 
     Returns:
         (L_B, L_aux).
     """
-    loss = map_loss(outputs['defocus'], y)
+    loss = map_loss(outputs['defocus'], y, error)
     if not lambda_aux:
         return loss, tf.zeros([])
-    aux = auxiliary_loss(outputs['side'], y, preset)
+    aux = auxiliary_loss(outputs['side'], y, preset, error)
     return loss + lambda_aux * aux, aux
 
 

@@ -301,19 +301,21 @@ def build_sharpness(width=64):
     return keras.Model(defocus, logits, name='S')
 
 
-def build_content(width=64):
+def build_content(width=64, layer='conv4_4'):
     """Builds C: frozen VGG19 up to conv4_4, after ReLU [Lee 2019, Eq. 9].
 
     Args:
         width: Kernels of the first block; 64 is VGG19, others are for tests.
+        layer: The paper's, or an earlier convolution of VGG19.
 
     Returns:
         Model without trainable weights, defocus map [b, h, w, 1] in [0, 1],
-        repeated to three channels inside -> features [b, h/8, w/8, 8 width].
+        repeated to three channels inside -> features of conv4_4
+        [b, h/8, w/8, 8 width], or of `layer`.
     """
     defocus = keras.Input((None, None, 1), name='defocus')
     rgb = layers.Concatenate(name='grey_to_rgb')([defocus] * 3)
-    phi = _vgg19(_vgg19_input(rgb), width, blocks=4)[-1]
-    model = keras.Model(defocus, phi, name='C')
+    whole = keras.Model(defocus, _vgg19(_vgg19_input(rgb), width, blocks=4))
+    model = keras.Model(defocus, whole.get_layer(layer).output, name='C')
     model.trainable = False
     return model

@@ -32,13 +32,14 @@ from dmenet_tf import losses
 
 
 class Weights(NamedTuple):
-    """The lambdas of Eqs. 3 to 5 and the preset of losses.py."""
+    """The lambdas of Eqs. 3 to 5; preset and error of losses.py."""
     lambda_adv: float = 1e-3
     lambda_D: float = 1.0
     lambda_C: float = 1e-4
     lambda_S: float = 2e-2
     lambda_aux: float = 1.0
     preset: str = 'paper'
+    map_error: str = 'mse'
 
     def warm_up(self):
         """L_B alone: the weights of a step that only B and its sides learn."""
@@ -194,7 +195,8 @@ def _supervised(trainer, batch, outputs, weights):
     terms = {}
     y = batch['synthetic']['defocus']
     terms['L_B'], terms['L_aux'] = losses.blur_loss(
-        outputs['synthetic'], y, weights.lambda_aux, weights.preset)
+        outputs['synthetic'], y, weights.lambda_aux, weights.preset,
+        weights.map_error)
     if weights.lambda_C:
         phi_y = tf.stop_gradient(trainer.content(y, training=False))
         phi = trainer.content(outputs['synthetic']['defocus'], training=False)

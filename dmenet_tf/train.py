@@ -85,11 +85,20 @@ class Config:
     # Losses.
     preset: str = _field('paper', 'Losses, batch and turns of the paper or of '
                          "the authors' released code.", ['paper', 'official'])
+    map_error: str = _field('mse', 'Error of the maps in L_B and L_aux: mse '
+                            '(the paper), or mae, to which half a pixel counts '
+                            'as much where all is sharp as under large blur.',
+                            ['mse', 'mae'])
     lambda_adv: float = _field(None, 'Weight of L_adv; 0 leaves D out. '
                                'Default: 1e-3.')
     lambda_D: float = _field(None, 'Weight of L_d. Default: 1.')
     lambda_C: float = _field(None, 'Weight of L_C; 0 leaves C out. Default: '
                              '1e-4, or 0 with --vgg19=none.')
+    content_layer: str = _field(
+        'conv4_4', 'Convolution of VGG19 whose features L_C compares: '
+        "the paper's, or an earlier one, up to which --vgg19 must reach.",
+        [f'conv{block}_{i}' for block, last in enumerate((2, 2, 4, 4), 1)
+         for i in range(1, last + 1)])
     lambda_S: float = _field(None, 'Weight of L_S; 0 leaves S out. Default: '
                              '2e-2.')
     lambda_aux: float = _field(None, 'Weight of L_aux; 0 leaves the side '

@@ -165,8 +165,8 @@ def build_content(config):
     if not config.lambda_C:
         return None
     if config.vgg19 == 'none':
-        return networks.build_content(config.width)
-    content = networks.build_content()
+        return networks.build_content(config.width, config.content_layer)
+    content = networks.build_content(layer=config.content_layer)
     weights.initialise_vgg19(content, config.vgg19)
     return content
 
@@ -431,7 +431,7 @@ class Run:
         self.events = (events.EventFile(self.workdir / 'events')
                        if self.chief else None)
         self.validator = validation.Validator(
-            self.published.B, self.held_out, config.lambda_aux, config.preset,
+            self.published.B, self.held_out, loss_weights(config),
             convention(config))
 
     def _store(self, pictures):

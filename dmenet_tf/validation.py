@@ -8,9 +8,7 @@ so that nothing is padded; the protocols of the paper's tables are elsewhere
 import numpy as np
 import tensorflow as tf
 
-from dmenet_tf import losses, maps, networks, optics
-
-_TAU = 0.3  # [Lee 2019, Section 5.3]
+from dmenet_tf import losses, maps, metrics, networks, optics
 
 
 def cut_to_stride(array):
@@ -18,19 +16,6 @@ def cut_to_stride(array):
     height, width = (n // networks.STRIDE * networks.STRIDE
                      for n in array.shape[:2])
     return array[:height, :width]
-
-
-def binary_accuracy(defocus, blurred):
-    """The part of pixels on the right side of tau [Lee 2019, Section 5.3].
-
-    tau = 0.3 max(d) + 0.7 min(d); a pixel is taken as blurred above it.
-
-    Args:
-        defocus: Map, any shape.
-        blurred: 1 where blurred, 0 where sharp, of that shape.
-    """
-    tau = _TAU * defocus.max() + (1.0 - _TAU) * defocus.min()
-    return float(np.mean((defocus > tau) == (blurred > 0.5)))
 
 
 def label_of(name, label, convention):
@@ -47,12 +32,12 @@ class Validator:
     Args:
         model: B.
         stores: {'synthetic': Store, 'binary': Store}, one or both or none.
-        lambda_aux, preset, convention: As in train.Config.
+        weights: steps.Weights: what L_B is made of.
+        convention: As in train.Config.
     """
 
-    def __init__(self, model, stores, lambda_aux, preset, convention):
-        self._model, self._stores = model, stores
-        self._lambda_aux, self._preset = lambda_aux, preset
+    def __init__(self, model, stores, weights, convention):
+        self._model, self._stores, self._weights = model, stores, weights
         self._convention = convention
         # One trace for all sizes.
         self._run = tf.function(
@@ -82,9 +67,11 @@ class Validator:
     def _row(self, name, outputs, label):
         defocus = outputs['defocus'].numpy()[0, ..., 0]
         if name == 'binary':
-            return {'accuracy': binary_accuracy(defocus, label)}
+            return {'accuracy': metrics.accuracy(metrics.binarize(defocus),
+                                                 label > 0.5)}
         loss, _ = losses.blur_loss(outputs, tf.constant(label[None, ..., None]),
-                                   self._lambda_aux, self._preset)
+                                   self._weights.lambda_aux, self._weights.preset,
+                                   self._weights.map_error)
         return {'L_B': float(loss),
                 'mse': float(np.mean((defocus - label)**2)),
                 'mae': float(np.mean(np.abs(defocus - label)))}

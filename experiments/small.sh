@@ -6,7 +6,8 @@
 # RGBD: RGB-D scenes with a scenes.json that marks them train or val. SHARP
 # and PHOTOGRAPHS: folders of photographs, the textures of drawn shapes.
 # Everything goes to runs/small; the same call goes on after an interruption.
-# A trial: PART=50 renders a fiftieth, STEPS=100 ends each stage there.
+# A trial: PART=50 renders a fiftieth, STEPS=100 ends the first stage there
+# and each later one after a tenth of it.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
@@ -25,9 +26,11 @@ $syndof --input_dir="$RGBD" --split=val $(count 60) --seed=5 \
     --output_dir=runs/small/val
 $syndof --source=procedural --textures="$PHOTOGRAPHS" $(count 350) --seed=6 \
     --output_dir=runs/small/leaves_bsds
-for stage in small small_2 small_3 small_4 small_5; do
+steps=${STEPS:-}
+for stage in small small_2 small_3 small_4 small_5 small_6; do
     $PYTHON -m dmenet_tf.train --flagfile=experiments/$stage.flags \
-        ${STEPS:+--steps="$STEPS"}
+        ${steps:+--steps="$steps"}
+    steps=${STEPS:+$((STEPS / 10))}
 done
-$PYTHON -m dmenet_tf.export --model=runs/small/b5/weights.npz \
+$PYTHON -m dmenet_tf.export --model=runs/small/b6/weights.npz \
     --npz=dmenet_tf/bundled/small.npz

@@ -1,16 +1,19 @@
 """Folders to batches: labels stay true, and sampling has no memory."""
 
 import json
+import pathlib
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from scipy import ndimage
 
 from dmenet_tf import datasets
 
 CROP = 32
+SAMPLES = pathlib.Path(__file__).parents[1] / 'data/samples'
 SHARD = datasets.Shard(batch=2, per_replica=2, local=2, offset=0)
 
 
@@ -92,13 +95,41 @@ def test_sigma_is_scaled_with_its_picture(folders):
     scales = []
     for batch in take(data, 6):
         red = np.rint(batch['synthetic']['image'][..., 0] * 255)
-        ratio = batch['synthetic']['defocus'][..., 0] * 7 * 50 / (red + 1e-9)
         # Away from the jumps of the pattern and from clipped sigmas.
-        ratio[(red < 40) | (red > 160)] = np.nan
-        scales += list(np.nanmedian(ratio, axis=(1, 2)))
-        assert np.nanmean(np.abs(
-            ratio / np.nanmedian(ratio, axis=(1, 2), keepdims=True) - 1)) < 0.1
+        red[(red < 40) | (red > 160)] = np.nan
+        sigma = batch['synthetic']['defocus'][..., 0] * 7
+        shrunk, enlarged = (sigma / np.hypot(red / 50, added)
+                            for added in (0.0, 0.44))
+        for ratio in np.where(np.nanmedian(enlarged, axis=(1, 2),
+                                           keepdims=True) > 1,
+                              enlarged, shrunk):
+            scales.append(np.nanmedian(ratio))
+            assert np.nanmean(np.abs(ratio / scales[-1] - 1)) < 0.1
     assert 0.49 < min(scales) < 0.8 and 1.25 < max(scales) < 2.01
+
+
+@pytest.mark.parametrize('zoom', [1.25, 1.5, 2.0])
+def test_what_enlarging_blurs_is_in_the_label(tmp_path, zoom):
+    """Beside a photograph of that size with the label's Gaussian."""
+    photograph = Image.open(SAMPLES / 'photographs/chelsea.jpg').crop(
+        (60, 60, 380, 300))
+    size, enlarged = (80, 60), (round(80 * zoom), round(60 * zoom))
+    for folder, array in (('image', photograph.resize(size)),
+                          ('sigma', Image.fromarray(
+                              np.zeros((60, 80), np.uint16)))):
+        (tmp_path / folder).mkdir()
+        array.save(tmp_path / folder / '0.png')
+    store = datasets.Store(datasets.synthetic_set([tmp_path]), CROP)
+    side = round(60 * zoom)
+    pixels, label = store.window(0, side, (0.9, 0.0, 0.0), 0, zoom)
+    image = pixels.view(np.uint8).reshape(side, side, 3).astype(float)
+    sharp = np.asarray(photograph.resize(enlarged), float)[:, :side]
+    errors = {sigma: np.square(ndimage.gaussian_filter(
+        sharp, (sigma, sigma, 0)) - image).mean()
+        for sigma in np.arange(0.2, 2.0, 0.02)}
+    sigma = label[0, 0] / 1000
+    assert np.ptp(label) == 0
+    assert sigma == pytest.approx(min(errors, key=errors.get), rel=0.25)
 
 
 def test_blur_adds_its_variance_to_sigma(folders):

@@ -21,6 +21,14 @@ def test_map_loss_is_the_mean_square():
     assert float(loss) == (0.25 + 1.0) / 2
 
 
+def test_map_loss_may_be_the_mean_of_absolute_errors():
+    y, defocus = constant_map(1.0, 1.0), constant_map(0.5, 0.0)
+    assert float(losses.map_loss(defocus, y, 'mae')) == 0.75
+    assert [float(x) for x in losses.blur_loss(
+        {'defocus': defocus, 'side': [constant_map(0.5, 0.5)]}, y,
+        error='mae')] == [1.25, 0.5]
+
+
 def test_auxiliary_loss_is_the_sum_over_levels():
     side_maps = [tf.fill([1, 2, 2, 1], 0.5), tf.zeros([1, 4, 4, 1])]
     loss = losses.auxiliary_loss(side_maps, tf.ones([1, 4, 4, 1]))
