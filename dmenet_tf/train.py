@@ -12,6 +12,8 @@ import sys
 
 from absl import app, flags, logging
 
+from dmenet_tf import optics
+
 
 def _field(default, help_text, values=None):
     """A setting: its default, its help, and what it may be."""
@@ -225,8 +227,8 @@ def _contradictions(c):
         (c.initial_defocus is not None and not 0 < c.initial_defocus < 1,
          '--initial_defocus must be in (0, 1). '
          f'Received: {c.initial_defocus}.'),
-        (not 0 <= c.blur <= 7,
-         f'--blur must be in [0, 7]. Received: {c.blur}.'),
+        (not 0 <= c.blur <= optics.MAX_SIGMA,
+         f'--blur must be in [0, {optics.MAX_SIGMA:g}]. Received: {c.blur}.'),
         (not 1 <= c.zoom <= 4,
          f'--zoom must be in [1, 4]. Received: {c.zoom}.'),
         (not 0 <= c.grey <= 1,

@@ -409,3 +409,34 @@ def test_two_workers_follow_one_and_survive_a_restart(folders, tmp_path):
     np.testing.assert_allclose([two[i] for i in range(1, 11)],
                                [one[i] for i in range(1, 11)], atol=1e-3)
     weights.load(tmp_path / 'two/weights.npz')
+
+
+@pytest.mark.slow
+def test_the_recipe_of_the_bundled_network_gives_its_recorded_losses(tmp_path):
+    (tmp_path / 'rgbd').mkdir()
+    for name in 'chair', 'table':
+        (tmp_path / 'rgbd' / name).symlink_to(
+            LIBRARY / 'data/samples/rgbd/motorcycle')
+    (tmp_path / 'rgbd/scenes.json').write_text(json.dumps({'scenes': [
+        {'scene': 'chair', 'split': 'train', 'depth_scale': 0.0002},
+        {'scene': 'table', 'split': 'val', 'depth_scale': 0.0002}]}))
+    (tmp_path / 'experiments').symlink_to(LIBRARY / 'experiments')
+    (tmp_path / 'dmenet_tf/bundled').mkdir(parents=True)
+    photographs = str(LIBRARY / 'data/samples/photographs')
+    # From an empty folder, so that the library is the one that is installed.
+    subprocess.run(
+        ['sh', 'experiments/small.sh'], cwd=tmp_path, check=True,
+        env=os.environ | {
+            'PYTHON': sys.executable, 'PYTHONPATH': str(LIBRARY),
+            'RGBD': str(tmp_path / 'rgbd'), 'SHARP': photographs,
+            'PHOTOGRAPHS': photographs, 'PART': '50', 'STEPS': '100'})
+    recorded = json.loads(
+        (LIBRARY / 'tests/data/small_losses.json').read_text())
+    found = {stage: losses_of(tmp_path / 'runs/small' / stage)
+             for stage in recorded}
+    print(found)
+    assert list(found['b']) == [50, 100]
+    for stage, losses in recorded.items():
+        np.testing.assert_allclose(list(found[stage].values()), losses,
+                                   rtol=0.05, err_msg=stage)
+    assert (tmp_path / 'dmenet_tf/bundled/small.npz').stat().st_size < 8e6
