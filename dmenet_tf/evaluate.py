@@ -45,7 +45,8 @@ _GROUND_TRUTH = flags.DEFINE_string(
     'ground_truth', None, 'Folder of the truths, named after the photographs '
     '(RTF: map_05.mat and image_05.png).')
 _MODEL = flags.DEFINE_multi_string(
-    'model', [], 'Weights: bundled name or file, as for dmenet_tf.predict.')
+    'model', [], 'Weights: bundled name or file, as for dmenet_tf.predict, or '
+    'LABEL=FILE.')
 _PREDICTIONS = flags.DEFINE_multi_string(
     'predictions', [], "Folder of another tool's maps, or LABEL=FOLDER; named "
     'after the photographs, with or without a suffix of the tool.')
@@ -113,20 +114,22 @@ def methods():
     Raises:
         ValueError: None, or two of one label.
     """
-    found = [scoring.Method(pathlib.Path(source).stem, 'model', source, 'px')
-             for source in _MODEL.value]
     foreign = 'score' if _PREDICTION_UNIT.value == 'score' else 'px'
-    for given in _PREDICTIONS.value:
-        label, _, folder = given.rpartition('=')
-        found.append(scoring.Method(label or pathlib.Path(folder).name,
-                                    'predictions', folder, foreign))
+    found = []
+    for kind, values, unit in (('model', _MODEL.value, 'px'),
+                               ('predictions', _PREDICTIONS.value, foreign)):
+        for given in values:
+            label, _, source = given.rpartition('=')
+            name = pathlib.Path(source)
+            label = label or (name.stem if kind == 'model' else name.name)
+            found.append(scoring.Method(label, kind, source, unit))
     found += [scoring.Method(name, 'baseline', name,
                              baselines.load(name).UNIT)
               for name in _BASELINE.value]
     labels = [method.label for method in found]
     if not found or len(set(labels)) < len(labels):
         raise ValueError('Name at least one --model, --predictions or '
-                         '--baseline, each with another label. Received: '
+                         '--baseline, each with another label (LABEL=FILE). Received: '
                          f'{labels}.')
     return found
 

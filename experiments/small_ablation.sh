@@ -46,6 +46,7 @@ for fold in 0 1 2; do
         --binary="$folder/masks"
     $PYTHON -m dmenet_tf.evaluate --protocol=cuhk --images="$MASKS/image" \
         --ground_truth="$MASKS/gt" --split="$folder/left_out.txt" \
-        --model=runs/small/b6/weights.npz --model="$folder/bdcs/weights.npz" \
+        --model=small=runs/small/b6/weights.npz \
+        --model="BDCS=$folder/bdcs/weights.npz" \
         --output_dir="$folder/scores"
 done
