@@ -537,7 +537,8 @@ def _cut_batch(store, crop, turn, zoom, blur, set_seed, indices, pictures):
         turn: Whether some are to be turned by any angle.
         zoom: Scales are drawn from 1 / zoom to zoom, evenly in their
             logarithm.
-        blur: Half get one more Gaussian, of up to this sigma in px.
+        blur: (sigma, share): the part that get one more Gaussian, of up to
+            sigma px.
         set_seed: Seed of this set's random numbers.
         indices, pictures: int64 [b]: sample indices, and what they show.
 
@@ -548,6 +549,8 @@ def _cut_batch(store, crop, turn, zoom, blur, set_seed, indices, pictures):
         augment.window_size(crop).
     """
     draws = np.stack([_draws(set_seed, int(i)) for i in indices])
+    sigma, share = blur
+    blurs = sigma * np.maximum((draws[:, 12] - 1) / share + 1, 0)
     turned = np.flatnonzero((draws[:, 4] < _FREE_TURNS) & turn)
 
     def cut(places, size):
@@ -559,7 +562,7 @@ def _cut_batch(store, crop, turn, zoom, blur, set_seed, indices, pictures):
             turns = int(draws[i, 3] * 4) if size == crop else 0
             image, label = store.window(pictures[i], size, draws[i, :3],
                                         turns, zoom**(2 * draws[i, 11] - 1),
-                                        blur * max(2 * draws[i, 12] - 1, 0))
+                                        blurs[i])
             _pixels(images_[row])[:] = image
             if label is not None:
                 labels[row, ..., 0] = label
@@ -633,7 +636,7 @@ class Shard:
 
 def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
                  rotate=True, photometric=None, convention='sigma7',
-                 zoom=1.0, blur=0.0):
+                 zoom=1.0, blur=0.0, blur_share=0.5):
     """The training batches of one worker, from `first_step` on.
 
     Args:
@@ -650,8 +653,9 @@ def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
         convention: What the network's map means, see optics.
         zoom: Largest random enlargement of pictures with sigma, and the
             inverse of the smallest.
-        blur: Largest sigma, in px, of a Gaussian over half of the pictures
-            with sigma.
+        blur: Largest sigma, in px, of a Gaussian over whole pictures with
+            sigma.
+        blur_share: Part of them that get one.
 
     Returns:
         tf.data.Dataset of steps.make_train_step's batches.
@@ -664,7 +668,8 @@ def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
         set_seed = len(SETS) * seed + SETS.index(name)
         synthetic = name == 'synthetic'
         turn = rotate and not synthetic
-        zoom_, blur_ = (zoom, blur) if synthetic else (1.0, 0.0)
+        zoom_, blur_ = ((zoom, (blur, blur_share)) if synthetic
+                        else (1.0, (0.0, 1.0)))
         types = (tf.uint8, tf.uint16, tf.float32, tf.int32, tf.uint8,
                  tf.uint16)
 

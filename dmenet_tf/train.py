@@ -53,9 +53,11 @@ class Config:
         'quarters only.', ['any', 'quarter'])
     zoom: float = _field(1.0, 'Random scale of pictures with sigma, from '
                          '1 / zoom to zoom; sigma is scaled with them.')
-    blur: float = _field(0.0, 'Random blur of half of the pictures with sigma: '
+    blur: float = _field(0.0, 'Random blur of whole pictures with sigma: '
                          'largest sigma, px. So B sees pictures without '
                          'anything sharp.')
+    blur_share: float = _field(0.5, 'Part of the pictures with sigma that '
+                               '--blur blurs.')
     grey: float = _field(0.0, 'Part of the pictures that lose their colours.')
     exposure: float = _field(0.0, 'Random exposure: most stops up or down.')
     gamma: float = _field(0.0, 'Random gamma: most of |log2 gamma|.')
@@ -229,6 +231,8 @@ def _contradictions(c):
          f'Received: {c.initial_defocus}.'),
         (not 0 <= c.blur <= optics.MAX_SIGMA,
          f'--blur must be in [0, {optics.MAX_SIGMA:g}]. Received: {c.blur}.'),
+        (not 0 < c.blur_share <= 1,
+         f'--blur_share must be in (0, 1]. Received: {c.blur_share}.'),
         (not 1 <= c.zoom <= 4,
          f'--zoom must be in [1, 4]. Received: {c.zoom}.'),
         (not 0 <= c.grey <= 1,

@@ -195,7 +195,7 @@ def make_input(strategy, stores, config, first_step, last_step):
         return datasets.make_batches(
             stores, config.crop, shard, config.seed, first_step, last_step,
             config.rotate == 'any', photometric, convention(config),
-            config.zoom, config.blur)
+            config.zoom, config.blur, config.blur_share)
     return iter(strategy.distribute_datasets_from_function(batches_of_worker))
 
 

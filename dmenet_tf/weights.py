@@ -193,6 +193,40 @@ def load(path, inference_only=False):
     return _from_arrays(_read_npz(path), path, inference_only)
 
 
+def average(paths, inference_only=False):
+    """The mean of the weights of several stages of one training.
+
+    Where the stages went on from each other it is often better than each
+    [Izmailov 2018, "Averaging weights leads to wider optima"].
+
+    Args:
+        paths: Of .npz files of one architecture; the metadata is the first's.
+        inference_only: As of load.
+
+    Returns:
+        (Networks, metadata), as of load.
+
+    Raises:
+        FileNotFoundError, ValueError: See load; or the files differ in their
+            networks or convention.
+    """
+    (mean, metadata), *others = [load(path, inference_only) for path in paths]
+    for path, (nets, other) in zip(paths[1:], others, strict=True):
+        if (architecture(nets) != architecture(mean)
+                or other['convention'] != metadata['convention']):
+            raise ValueError(f'{path}: cannot be averaged with {paths[0]}: '
+                             'other networks or another convention.')
+    for letter, model in mean._asdict().items():
+        if model is None:
+            continue
+        same = [variables(getattr(nets, letter)) for nets, _ in others]
+        for name, variable in variables(model).items():
+            arrays = [np.asarray(v) for v in
+                      (variable, *(named[name] for named in same))]
+            variable.assign(np.mean(arrays, axis=0))
+    return mean, metadata
+
+
 def _from_arrays(arrays, path, inference_only):
     metadata = _metadata(arrays, path)
     built = metadata['architecture']

@@ -27,10 +27,10 @@ $syndof --input_dir="$RGBD" --split=val $(count 60) --seed=5 \
 $syndof --source=procedural --textures="$PHOTOGRAPHS" $(count 350) --seed=6 \
     --output_dir=runs/small/leaves_bsds
 steps=${STEPS:-}
-for stage in small small_2 small_3 small_4 small_5 small_6; do
+for stage in small small_2 small_3 small_4 small_5 small_6 small_7; do
     $PYTHON -m dmenet_tf.train --flagfile=experiments/$stage.flags \
         ${steps:+--steps="$steps"}
     steps=${STEPS:+$((STEPS / 10))}
 done
 $PYTHON -m dmenet_tf.export --model=runs/small/b6/weights.npz \
-    --npz=dmenet_tf/bundled/small.npz
+    --average=runs/small/b7/weights.npz --npz=dmenet_tf/bundled/small.npz

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Figure 3's ablation for a small network, from the weights of small_6.flags:
+# Figure 3's ablation for a small network, from the weights of small_7.flags:
 #
 #   PHOTOGRAPHS=BSDS500,LOW_DOF MASKS=CUHK/train VGG19=vgg19.npz \
 #       sh experiments/small_ablation.sh
@@ -17,6 +17,10 @@ row() {
     $PYTHON -m dmenet_tf.train --flagfile=experiments/small_ablation.flags \
         --workdir="runs/small/ablation/$name" "$@"
 }
+score() {
+    $PYTHON -m dmenet_tf.evaluate --protocol=cuhk --images="$MASKS/image" \
+        --ground_truth="$MASKS/gt" "$@"
+}
 real="--real=$PHOTOGRAPHS --binary=$MASKS"
 
 row b --lambda_adv=0 --lambda_S=0 --vgg19=none
@@ -24,6 +28,10 @@ row bd --lambda_S=0 --vgg19=none $real
 row bdc --lambda_S=0 --vgg19="$VGG19" $real
 row bdcs --vgg19="$VGG19" $real
 row bdcs_no_aux --lambda_aux=0 --vgg19="$VGG19" $real
+score --split=all --sheet_images=12 --output_dir=runs/small/ablation/scores \
+    $(for name in b bd bdc bdcs bdcs_no_aux; do
+          echo "--model=$name=runs/small/ablation/$name/weights.npz"
+      done)
 
 for fold in 0 1 2; do
     folder=runs/small/ablation/fold_$fold
@@ -44,9 +52,8 @@ for fold in 0 1 2; do
     done
     row fold_$fold/bdcs --vgg19="$VGG19" --real="$PHOTOGRAPHS" \
         --binary="$folder/masks"
-    $PYTHON -m dmenet_tf.evaluate --protocol=cuhk --images="$MASKS/image" \
-        --ground_truth="$MASKS/gt" --split="$folder/left_out.txt" \
-        --model=small=runs/small/b6/weights.npz \
+    score --split="$folder/left_out.txt" \
+        --model=small=runs/small/b7/weights.npz \
         --model="BDCS=$folder/bdcs/weights.npz" \
         --output_dir="$folder/scores"
 done

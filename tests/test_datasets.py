@@ -156,6 +156,19 @@ def test_blur_adds_its_variance_to_sigma(folders):
         assert_equal([x[name] for x in sharp], [x[name] for x in blurred])
 
 
+def test_a_share_of_the_pictures_is_blurred(folders):
+    sharp, some, all_ = (
+        take(datasets.make_batches(stores(folders), CROP, SHARD, 3, **blur), 10)
+        for blur in ({}, {'blur': 4, 'blur_share': 0.2},
+                     {'blur': 4, 'blur_share': 1.0}))
+    some, all_ = (np.mean([
+        np.any(x['synthetic']['image'] != y['synthetic']['image'],
+               axis=(1, 2, 3))
+        for x, y in zip(sharp, blurred, strict=True)])
+        for blurred in (some, all_))
+    assert 0 < some < 0.5 and all_ > 0.9
+
+
 def test_some_pictures_lose_their_colours(folders):
     data = datasets.make_batches(stores(folders), CROP, SHARD, 3,
                                  photometric=datasets.Photometric(grey=0.5))

@@ -86,7 +86,7 @@ def test_a_process_without_the_library_gets_the_same_maps(
 def test_weights_alone_are_small_and_the_same_model(model_file, images,
                                                     tmp_path):
     path = tmp_path / 'small.npz'
-    error = export.export_weights(model_file, path)
+    error = export.export_weights([model_file], path)
     assert 0 < error < 0.02
     assert path.stat().st_size < 0.6 * model_file.stat().st_size
     assert weights.describe(path)['licence'] == 'CC0'

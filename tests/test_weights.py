@@ -50,6 +50,22 @@ def test_load_equals_save_bit_for_bit(nets, saved):
             np.testing.assert_array_equal(a, b)
 
 
+def test_average_is_the_mean_of_every_variable(nets, saved, tmp_path):
+    with np.load(saved) as archive:
+        doubled = {name: 2 * archive[name] for name in archive.files
+                   if archive[name].dtype == np.float32}
+    other = rewritten(saved, tmp_path / 'other.npz', **doubled)
+    mean, metadata = weights.average([saved, other])
+    assert metadata['licence'] == 'CC0'
+    for before, after in zip(nets, mean, strict=True):
+        for a, b in zip(before.variables, after.variables, strict=True):
+            np.testing.assert_allclose(b, 1.5 * np.asarray(a), rtol=1e-6)
+    weights.save(tmp_path / 'b.npz', nets._replace(S=None),
+                 {'convention': 'sigma7'})
+    with pytest.raises(ValueError, match='b.npz: cannot be averaged'):
+        weights.average([saved, tmp_path / 'b.npz'])
+
+
 def test_load_model_equals_the_network_it_was_saved_from(nets, saved):
     model = weights.load_model(saved)
     images = np.random.default_rng(0).integers(0, 256, (2, 37, 53, 3),
