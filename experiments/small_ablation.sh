@@ -42,7 +42,7 @@ for fold in 0 1 2; do
     for image in "$MASKS"/image/*; do
         name=$(basename "$image")
         if [ $((place % 3)) = $fold ]; then
-            echo "$name" >> "$folder/left_out.txt"
+            echo "${name%.*}" >> "$folder/left_out.txt"
         else
             mask=$(ls "$MASKS/gt/${name%.*}".*)
             ln -s "$(realpath "$image")" "$folder/masks/image/"

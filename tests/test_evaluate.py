@@ -243,7 +243,7 @@ def test_splits_are_the_papers():
 
 @pytest.mark.usefixtures('undrawn')
 def test_a_split_scores_its_images_alone(cuhk):
-    (cuhk / 'two.txt').write_text(f'# a list\n{NAMES[2]}\n{NAMES[0]}\n')
+    (cuhk / 'two.txt').write_text(f'# a list\n{NAMES[2]}\n\n{NAMES[0]}.jpg\n')
     count, results = run(cuhk, split=str(cuhk / 'two.txt'))
     assert count == 0 and results['results'][0]['of'] == 2
     count, results = run(cuhk, split='test')

@@ -156,7 +156,8 @@ def _owner(stem, known):
 
 
 def read_split(path):
-    """Names, one a line; # begins a comment."""
+    """Names, one a line, of files or without suffix; # begins a comment."""
     lines = pathlib.Path(path).read_text().splitlines()
-    names = [line.split('#')[0].strip() for line in lines]
-    return [name for name in names if name]
+    names = [pathlib.Path(line.split('#')[0].strip()) for line in lines]
+    return [name_of(name) if name.suffix.lower() in images.SUFFIXES
+            else name.name for name in names if name.name]
