@@ -129,8 +129,8 @@ def methods():
     labels = [method.label for method in found]
     if not found or len(set(labels)) < len(labels):
         raise ValueError('Name at least one --model, --predictions or '
-                         '--baseline, each with another label (LABEL=FILE). Received: '
-                         f'{labels}.')
+                         '--baseline, each with another label (LABEL=FILE). '
+                         f'Received: {labels}.')
     return found
 
 

@@ -69,9 +69,10 @@ class Validator:
         if name == 'binary':
             return {'accuracy': metrics.accuracy(metrics.binarize(defocus),
                                                  label > 0.5)}
-        loss, _ = losses.blur_loss(outputs, tf.constant(label[None, ..., None]),
-                                   self._weights.lambda_aux, self._weights.preset,
-                                   self._weights.map_error)
+        loss, _ = losses.blur_loss(
+            outputs, tf.constant(label[None, ..., None]),
+            self._weights.lambda_aux, self._weights.preset,
+            self._weights.map_error)
         return {'L_B': float(loss),
                 'mse': float(np.mean((defocus - label)**2)),
                 'mae': float(np.mean(np.abs(defocus - label)))}

@@ -431,8 +431,8 @@ def test_a_model_is_scored_in_px(rtf):
     path = rtf / 'toy.npz'
     weights.save(path, networks.Networks(b, None, None),
                  {'convention': 'sigma7'})
-    _, results = run(rtf, 'rtf', truth='image', model=[f'first={path}', str(path)],
-                     noise=['0'], predictions=[])
+    _, results = run(rtf, 'rtf', truth='image', noise=['0'], predictions=[],
+                     model=[f'first={path}', str(path)])
     scores = results['results'][0]['scores']
     # sigma = 3.5 everywhere, cut to 3.275.
     assert scores['mae'] == pytest.approx((1 - 0.3 / 3.275) / 2, abs=1e-4)
