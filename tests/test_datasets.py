@@ -166,7 +166,7 @@ def test_a_share_of_the_pictures_is_blurred(folders):
                axis=(1, 2, 3))
         for x, y in zip(sharp, blurred, strict=True)])
         for blurred in (some, all_))
-    assert 0 < some < 0.5 and all_ > 0.9
+    assert 0 < some < 0.5 and all_ > 0.8
 
 
 def test_some_pictures_lose_their_colours(folders):
