@@ -119,7 +119,9 @@ def methods():
     for kind, values, unit in (('model', _MODEL.value, 'px'),
                                ('predictions', _PREDICTIONS.value, foreign)):
         for given in values:
-            label, _, source = given.rpartition('=')
+            # Folders may be called lr=1e-3: what exists has no label.
+            label, _, source = (('', '', given) if pathlib.Path(given).exists()
+                                else given.rpartition('='))
             name = pathlib.Path(source)
             label = label or (name.stem if kind == 'model' else name.name)
             found.append(scoring.Method(label, kind, source, unit))

@@ -428,11 +428,13 @@ def test_a_model_is_scored_in_px(rtf):
     b = networks.build_blur_estimator(4, 0, side_heads=False)
     for variable in b.get_layer('uf_c3').weights:
         variable.assign(np.zeros(variable.shape))  # sigmoid(0) = 0.5
-    path = rtf / 'toy.npz'
-    weights.save(path, networks.Networks(b, None, None),
-                 {'convention': 'sigma7'})
+    (rtf / 'rate=1').mkdir()
+    paths = [rtf / 'toy.npz', rtf / 'rate=1' / 'toy.npz']
+    for path in paths:
+        weights.save(path, networks.Networks(b, None, None),
+                     {'convention': 'sigma7'})
     _, results = run(rtf, 'rtf', truth='image', noise=['0'], predictions=[],
-                     model=[f'first={path}', str(path)])
+                     model=[f'first={paths[0]}', str(paths[1])])
     scores = results['results'][0]['scores']
     # sigma = 3.5 everywhere, cut to 3.275.
     assert scores['mae'] == pytest.approx((1 - 0.3 / 3.275) / 2, abs=1e-4)
