@@ -499,6 +499,32 @@ class Photometric:
     grey: float = 0.0
 
 
+@dataclasses.dataclass(frozen=True)
+class Optical:
+    """Random changes of pictures with sigma that change their sigma.
+
+    Attributes:
+        zoom: Scales are drawn from 1 / zoom to zoom, evenly in their
+            logarithm.
+        blur: Largest sigma of a Gaussian over the whole picture, px.
+        blur_share: Part of the pictures that get one.
+        blur_power: Its sigma is blur * u**blur_power, u even in [0, 1].
+    """
+    zoom: float = 1.0
+    blur: float = 0.0
+    blur_share: float = 0.5
+    blur_power: float = 1.0
+
+    def scale(self, draw):
+        """draw in [0, 1) -> scale."""
+        return self.zoom ** (2 * draw - 1)
+
+    def sigma(self, draw):
+        """draw in [0, 1) -> sigma of the Gaussian, px; 0 for none."""
+        u = max((draw - 1) / self.blur_share + 1, 0.0)
+        return self.blur * u**self.blur_power
+
+
 def _photometric(image, draws, seeds, strength):
     """Changes a batch by draws [b, 5] in [0, 1); see Photometric."""
     if strength.exposure or strength.gamma:
@@ -528,17 +554,14 @@ def _draws(set_seed, index):
     return np.random.Generator(bits).random(_DRAWS, np.float32)
 
 
-def _cut_batch(store, crop, turn, zoom, blur, set_seed, indices, pictures):
+def _cut_batch(store, crop, turn, optical, set_seed, indices, pictures):
     """The NumPy half of a batch.
 
     Args:
         store: Store.
         crop: Side, px.
         turn: Whether some are to be turned by any angle.
-        zoom: Scales are drawn from 1 / zoom to zoom, evenly in their
-            logarithm.
-        blur: (sigma, share): the part that get one more Gaussian, of up to
-            sigma px.
+        optical: Optical.
         set_seed: Seed of this set's random numbers.
         indices, pictures: int64 [b]: sample indices, and what they show.
 
@@ -549,8 +572,6 @@ def _cut_batch(store, crop, turn, zoom, blur, set_seed, indices, pictures):
         augment.window_size(crop).
     """
     draws = np.stack([_draws(set_seed, int(i)) for i in indices])
-    sigma, share = blur
-    blurs = sigma * np.maximum((draws[:, 12] - 1) / share + 1, 0)
     turned = np.flatnonzero((draws[:, 4] < _FREE_TURNS) & turn)
 
     def cut(places, size):
@@ -561,8 +582,8 @@ def _cut_batch(store, crop, turn, zoom, blur, set_seed, indices, pictures):
                 continue
             turns = int(draws[i, 3] * 4) if size == crop else 0
             image, label = store.window(pictures[i], size, draws[i, :3],
-                                        turns, zoom**(2 * draws[i, 11] - 1),
-                                        blurs[i])
+                                        turns, optical.scale(draws[i, 11]),
+                                        optical.sigma(draws[i, 12]))
             _pixels(images_[row])[:] = image
             if label is not None:
                 labels[row, ..., 0] = label
@@ -636,7 +657,7 @@ class Shard:
 
 def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
                  rotate=True, photometric=None, convention='sigma7',
-                 zoom=1.0, blur=0.0, blur_share=0.5):
+                 optical=None):
     """The training batches of one worker, from `first_step` on.
 
     Args:
@@ -651,11 +672,7 @@ def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
             must not take that for the mark of a real photograph.
         photometric: Photometric, or None for no changes.
         convention: What the network's map means, see optics.
-        zoom: Largest random enlargement of pictures with sigma, and the
-            inverse of the smallest.
-        blur: Largest sigma, in px, of a Gaussian over whole pictures with
-            sigma.
-        blur_share: Part of them that get one.
+        optical: Optical, or None for no changes.
 
     Returns:
         tf.data.Dataset of steps.make_train_step's batches.
@@ -668,8 +685,7 @@ def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
         set_seed = len(SETS) * seed + SETS.index(name)
         synthetic = name == 'synthetic'
         turn = rotate and not synthetic
-        zoom_, blur_ = ((zoom, (blur, blur_share)) if synthetic
-                        else (1.0, (0.0, 1.0)))
+        changes = optical if optical and synthetic else Optical()
         types = (tf.uint8, tf.uint16, tf.float32, tf.int32, tf.uint8,
                  tf.uint16)
 
@@ -678,8 +694,8 @@ def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
             pictures = permuted(indices, len(store.pictures),
                                 tf.constant(set_seed, tf.int64))
             return *tf.numpy_function(
-                functools.partial(_cut_batch, store, crop, turn, zoom_,
-                                  blur_, set_seed),
+                functools.partial(_cut_batch, store, crop, turn, changes,
+                                  set_seed),
                 [indices, pictures], types), indices
 
         def finish(image, label, draws, places, windows, labels, indices):

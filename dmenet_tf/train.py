@@ -58,6 +58,8 @@ class Config:
                          'anything sharp.')
     blur_share: float = _field(0.5, 'Part of the pictures with sigma that '
                                '--blur blurs.')
+    blur_power: float = _field(1.0, 'Above 1, small sigmas of --blur are drawn '
+                               'more often: --blur * u**blur_power, u even.')
     grey: float = _field(0.0, 'Part of the pictures that lose their colours.')
     exposure: float = _field(0.0, 'Random exposure: most stops up or down.')
     gamma: float = _field(0.0, 'Random gamma: most of |log2 gamma|.')
@@ -233,6 +235,8 @@ def _contradictions(c):
          f'--blur must be in [0, {optics.MAX_SIGMA:g}]. Received: {c.blur}.'),
         (not 0 < c.blur_share <= 1,
          f'--blur_share must be in (0, 1]. Received: {c.blur_share}.'),
+        (c.blur_power <= 0, '--blur_power must be above 0. '
+         f'Received: {c.blur_power}.'),
         (not 1 <= c.zoom <= 4,
          f'--zoom must be in [1, 4]. Received: {c.zoom}.'),
         (not 0 <= c.grey <= 1,

@@ -192,10 +192,11 @@ def make_input(strategy, stores, config, first_step, last_step):
         photometric = datasets.Photometric(
             config.exposure, config.gamma, config.noise, config.jpeg_quality,
             config.grey)
+        optical = datasets.Optical(config.zoom, config.blur,
+                                   config.blur_share, config.blur_power)
         return datasets.make_batches(
             stores, config.crop, shard, config.seed, first_step, last_step,
-            config.rotate == 'any', photometric, convention(config),
-            config.zoom, config.blur, config.blur_share)
+            config.rotate == 'any', photometric, convention(config), optical)
     return iter(strategy.distribute_datasets_from_function(batches_of_worker))
 
 

@@ -91,7 +91,8 @@ def test_official_preset_turns_by_quarters_only(folders):
 
 
 def test_sigma_is_scaled_with_its_picture(folders):
-    data = datasets.make_batches(stores(folders), CROP, SHARD, 3, zoom=2.0)
+    data = datasets.make_batches(stores(folders), CROP, SHARD, 3,
+                                 optical=datasets.Optical(zoom=2.0))
     scales = []
     for batch in take(data, 6):
         red = np.rint(batch['synthetic']['image'][..., 0] * 255)
@@ -134,7 +135,8 @@ def test_what_enlarging_blurs_is_in_the_label(tmp_path, zoom):
 
 def test_blur_adds_its_variance_to_sigma(folders):
     sharp, blurred = (take(datasets.make_batches(
-        stores(folders), CROP, SHARD, 3, blur=blur), 6) for blur in (0, 4))
+        stores(folders), CROP, SHARD, 3, optical=datasets.Optical(blur=blur)),
+        6) for blur in (0, 4))
     added = []
     for before, after in zip(sharp, blurred, strict=True):
         for k in range(2):
@@ -158,15 +160,28 @@ def test_blur_adds_its_variance_to_sigma(folders):
 
 def test_a_share_of_the_pictures_is_blurred(folders):
     sharp, some, all_ = (
-        take(datasets.make_batches(stores(folders), CROP, SHARD, 3, **blur), 10)
-        for blur in ({}, {'blur': 4, 'blur_share': 0.2},
-                     {'blur': 4, 'blur_share': 1.0}))
+        take(datasets.make_batches(stores(folders), CROP, SHARD, 3,
+                                   optical=optical), 10)
+        for optical in (None, datasets.Optical(blur=4, blur_share=0.2),
+                        datasets.Optical(blur=4, blur_share=1.0)))
     some, all_ = (np.mean([
         np.any(x['synthetic']['image'] != y['synthetic']['image'],
                axis=(1, 2, 3))
         for x, y in zip(sharp, blurred, strict=True)])
         for blurred in (some, all_))
     assert 0 < some < 0.5 and all_ > 0.8
+
+
+def test_sigma_of_the_whole_pictures_is_drawn_by_a_power():
+    draws = np.random.default_rng(0).random(4000)
+    for power in (1.0, 2.0):
+        optical = datasets.Optical(blur=6.0, blur_share=0.5, blur_power=power)
+        sigmas = np.array([optical.sigma(draw) for draw in draws])
+        assert np.mean(sigmas > 0) == pytest.approx(0.5, abs=0.03)
+        # u < 1 / 2 in half of those that are blurred.
+        assert np.median(sigmas[sigmas > 0]) == pytest.approx(
+            6.0 * 0.5**power, rel=0.1)
+        assert sigmas.max() < 6.0
 
 
 def test_some_pictures_lose_their_colours(folders):

@@ -206,6 +206,7 @@ def test_losses_are_averaged_between_looks():
     ({'initial_defocus': 1.0}, '--initial_defocus'),
     ({'zoom': 0.5}, '--zoom'), ({'blur': -1.0}, '--blur'),
     ({'blur_share': 0.0}, '--blur_share'),
+    ({'blur_power': 0.0}, '--blur_power'),
     ({'grey': 2.0}, '--grey'),
     ({'lambda_C': -1.0}, 'negative'),
     ({'mask_polarity': 3}, '--mask_polarity'),

@@ -37,6 +37,7 @@ from dmenet_tf.syndof import (  # noqa: E402
     generate,
     pairs,
     rgbd,
+    scenes,
 )
 
 _INPUT_DIR = flags.DEFINE_string(
@@ -71,6 +72,9 @@ _MAX_SIZE = flags.DEFINE_integer(
 _TEXTURES = flags.DEFINE_string(
     'textures', None, 'Folder of photographs that procedural scenes are '
     'textured with; without it, noise.')
+_SHAPES = flags.DEFINE_integer(
+    'shapes', scenes.SHAPES[1], 'The most shapes in a procedural scene; 0: the '
+    'background alone, such as one whole photograph.', lower_bound=0)
 _KERNEL = flags.DEFINE_enum(
     'kernel', 'gaussian', generate.KERNELS, 'What a point becomes: gaussian '
     '(the paper), the disc that blurs alike, or mixed: one of them an image.')
@@ -206,8 +210,9 @@ def _recipe():
         seed=_SEED.value, sampler=_SAMPLER.value, max_coc=_MAX_COC.value,
         max_size=_MAX_SIZE.value,
         textures=_TEXTURES.value and os.path.abspath(_TEXTURES.value),
-        kernel=_KERNEL.value, linear_light=_LINEAR_LIGHT.value,
-        noise=_NOISE.value, jpeg_quality=_JPEG_QUALITY.value)
+        shapes=_SHAPES.value, kernel=_KERNEL.value,
+        linear_light=_LINEAR_LIGHT.value, noise=_NOISE.value,
+        jpeg_quality=_JPEG_QUALITY.value)
 
 
 def _table(totals):

@@ -44,6 +44,7 @@ class Recipe:
         max_coc: c_max, px.
         max_size: Longest side, px; larger scenes are made smaller; 0: none is.
         textures: Folder of photographs for procedural scenes, or None.
+        shapes: The most in a procedural scene.
         kernel: One of KERNELS; mixed draws one of the two for each image.
         linear_light: Blur in linear light.
         noise: Largest deviation of the noise, codes of 255; each image draws
@@ -57,6 +58,7 @@ class Recipe:
     max_coc: float = optics.MAX_COC
     max_size: int = 1280
     textures: str | None = None
+    shapes: int = scenes.SHAPES[1]
     kernel: str = 'gaussian'
     linear_light: bool = False
     noise: float = 0.0
@@ -170,7 +172,7 @@ def load_scene(recipe, index, pair=None):
     if pair is None:
         height, width = _limited(scenes.HEIGHT, scenes.WIDTH, recipe.max_size)
         return scenes.draw_scene(scenes.scene_rng(recipe.seed, index),
-                                 recipe.textures, height, width)
+                                 recipe.textures, height, width, recipe.shapes)
     return shrink(*check.read_pair(pair), recipe.max_size)
 
 

@@ -6,6 +6,8 @@ What is nearer hides what is farther, pixel by pixel, so shapes also cut
 through each other. A plane is linear in 1 / depth, as a pinhole sees it.
 Textures are crops of photographs, or noise with the 1/f spectrum of photographs
 in a random palette, part of it cut into flat regions with sharp edges.
+Without shapes the background is a gently uneven surface: one whole photograph,
+blurred here more and there less.
 """
 
 import functools
@@ -20,6 +22,7 @@ HEIGHT, WIDTH = 480, 640
 NEAR_M = 1.0  # the nearest point of every scene
 FAR_M = (2.5, 20.0)  # the farthest is drawn from here, uniform in 1 / depth
 SHAPES = (20, 90)
+UNEVEN = 0.1  # deviation of 1 / depth of a background without shapes
 SIZES_PX = (16.0, 240.0)  # radii, density ~ r^-2
 MAX_SLANT = 0.6  # change of 1 / depth over the frame, of its whole range
 _PALETTES = 4  # textures a scene
@@ -30,13 +33,15 @@ def scene_rng(seed, index):
     return np.random.default_rng([seed, index, 3])
 
 
-def draw_scene(rng, textures=None, height=HEIGHT, width=WIDTH):
+def draw_scene(rng, textures=None, height=HEIGHT, width=WIDTH,
+               shapes=SHAPES[1]):
     """Draws one scene.
 
     Args:
         rng: np.random.Generator.
         textures: Folder of photographs, or None for noise.
         height, width: px.
+        shapes: The most; 0: the background alone, which is then uneven.
 
     Returns:
         image [h, w, 3], float32 in [0, 1]; depth_m [h, w], float32 > 0.
@@ -50,7 +55,10 @@ def draw_scene(rng, textures=None, height=HEIGHT, width=WIDTH):
     image = sheets[0].copy()
     # 0 = farthest, 1 = nearest, linear in 1 / depth.
     place = _plane(rng, height, width, 0.0, slant=0.3)
-    for _ in range(int(rng.integers(*SHAPES, endpoint=True))):
+    if not shapes:
+        place += UNEVEN * _waves(rng, height, width, 3.0)
+    fewest = min(SHAPES[0], shapes)
+    for _ in range(int(rng.integers(fewest, shapes, endpoint=True))):
         _draw_shape(rng, image, place, sheets)
     place -= place.min()
     place /= place.max()

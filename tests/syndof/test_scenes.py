@@ -37,6 +37,21 @@ def test_range_edges_and_texture(index):
     assert change[edge].mean() > 1.5 * change[~edge].mean()
 
 
+@pytest.mark.parametrize('index', range(4))
+def test_without_shapes_a_photograph_lies_on_an_uneven_surface(tmp_path, index):
+    photo = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    iio.imwrite(tmp_path / 'photo.png', photo)
+    image, depth_m = draw(index, textures=tmp_path, shapes=0)
+    np.testing.assert_allclose(
+        image if np.allclose(image, photo / 255, atol=1e-6)
+        else image[:, ::-1], photo / 255, atol=1e-6)
+    place = 1 / depth_m
+    steps = np.abs(np.diff(place, axis=1))
+    assert steps.max() < 0.05 * np.ptp(place)  # no edges
+    bends = np.abs(np.diff(place, 2, axis=1))
+    assert bends.max() > 1e-4 * np.ptp(place)  # no plane
+
+
 def test_photographs_as_textures(tmp_path):
     flat = np.zeros((40, 50, 3), np.uint8)
     flat[..., 0] = 200
