@@ -13,8 +13,9 @@ B runs once per set and step, and its features F are where the two games meet:
 B is run on one set at a time, as the authors do, so batch normalisation sees
 the statistics of one domain at a time; one pass over all three sets at once
 would normalise them by their mixture. Its moving averages take one step per
-set. D and S are in training mode too; their moving averages move in every
-pass, D's also in the pass of L_adv, which moves none of its weights.
+set, or follow the synthetic one alone (Trainer.averages). D and S are in
+training mode too; their moving averages move in every pass, D's also in the
+pass of L_adv, which moves none of its weights.
 
 A network whose weight is 0 is not in the graph at all, and neither is a set
 that no loss looks at. Under tf.distribute each replica has its own batch,
@@ -132,19 +133,23 @@ class Trainer(tf.Module):
         networks: networks.Networks; D and S may be None if not used.
         content: C, or None.
         step: Steps done, int64 variable.
+        averages: Whose statistics move B's moving averages: 'all' sets', or
+            the 'synthetic' one's alone.
         optimizers: {'g': of B and S, 'd': of D}.
     """
 
-    def __init__(self, networks, content, schedule, float16=False):
+    def __init__(self, networks, content, schedule, float16=False,
+                 averages='all'):
         """Builds the optimizers (Adam, beta1 0.9).
 
         Args:
-            networks, content: As the attributes.
+            networks, content, averages: As the attributes.
             schedule: step -> learning rate.
             float16: Scale the loss, see LossScale.
         """
         super().__init__(name='trainer')
         self.networks, self.content = networks, content
+        self.averages = averages
         self.step = _scalar(0, tf.int64)
         self.loss_scale = LossScale(float16)
         rate = GatedRate(schedule, self.step, self.loss_scale.gate)
@@ -188,6 +193,19 @@ def _sets_used(batch, weights):
     if weights.lambda_adv:
         return ['synthetic', *real]
     return ['synthetic', 'binary'] if weights.lambda_S else ['synthetic']
+
+
+def _run_b(trainer, batch, name):
+    """B on one set, in training mode."""
+    b = trainer.networks.B
+    kept = b.non_trainable_variables
+    if name == 'synthetic' or trainer.averages == 'all':
+        kept = []
+    before = [tf.convert_to_tensor(variable) for variable in kept]
+    outputs = b(batch[name]['image'], training=True)
+    for variable, value in zip(kept, before, strict=True):
+        variable.assign(value)
+    return outputs
 
 
 def _supervised(trainer, batch, outputs, weights):
@@ -242,9 +260,9 @@ def adversarial_gradients(trainer, features, weights):
 
 def replica_step(trainer, batch, weights):
     """The step of one replica; see the top of this file. -> dict of terms."""
-    b, theta = trainer.networks.B, trainer.generator_variables()
+    theta = trainer.generator_variables()
     with tf.GradientTape() as tape:
-        outputs = {name: b(batch[name]['image'], training=True)
+        outputs = {name: _run_b(trainer, batch, name)
                    for name in _sets_used(batch, weights)}
         terms = _supervised(trainer, batch, outputs, weights)
         supervised = losses.generator_loss(

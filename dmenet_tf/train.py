@@ -85,9 +85,11 @@ class Config:
         None, "What B's maps are before training, in (0, 1). Close to the "
         'mean label it saves the steps that biases need to get there. By '
         'default about 0.5.')
-    freeze_batch_norm: bool = _field(
-        False, 'Normalise by the moving averages and keep them: for fine '
-        'tuning with few pictures per step.')
+    batch_norm: str = _field(
+        'all', "Whose statistics B's moving averages follow: those of all "
+        'sets (as the authors), of the synthetic one, or none: frozen '
+        'normalises by the averages and keeps them.',
+        ['all', 'synthetic', 'frozen'])
     # Losses.
     preset: str = _field('paper', 'Losses, batch and turns of the paper or of '
                          "the authors' released code.", ['paper', 'official'])

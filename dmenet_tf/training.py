@@ -125,7 +125,7 @@ def build_networks(config):
         _copy_from_file(nets, config)
     elif config.vgg19 != 'none' and config.width == 64:
         weights.initialise_vgg19(nets.B, config.vgg19)
-    if config.freeze_batch_norm:
+    if config.batch_norm == 'frozen':
         for model in nets:
             for layer in model.layers if model is not None else ():
                 if isinstance(layer, keras.layers.BatchNormalization):
@@ -446,7 +446,9 @@ class Run:
         with self.strategy.scope():
             self.trainer = steps.Trainer(
                 build_networks(config), build_content(config), schedule,
-                float16=config.precision == 'mixed_float16')
+                float16=config.precision == 'mixed_float16',
+                averages='synthetic' if config.batch_norm == 'synthetic'
+                else 'all')
         empty = dataclasses.replace(config, init_weights=None, vgg19='none')
         self.published = build_networks(empty)
         self.average = (Average(self.trainer.networks.B, config.ema)

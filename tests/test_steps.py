@@ -219,6 +219,22 @@ def test_without_adversary_unlabelled_photos_do_not_move_b():
     assert largest_difference(*results) == 0.0
 
 
+def test_moving_averages_can_follow_the_synthetic_set_alone():
+    def averages_after(averages, weights):
+        trainer = make_trainer()
+        trainer.averages = averages
+        steps.make_train_step(trainer, weights)(make_batch())
+        return [np.array(v) for v in trainer.networks.B.non_trainable_variables]
+    everything = steps.Weights()
+    alone = averages_after('all', everything.warm_up())
+    same = averages_after('synthetic', everything)
+    other = averages_after('all', everything)
+    for a, b in zip(alone, same, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+    assert max(np.abs(a - b).max()
+               for a, b in zip(alone, other, strict=True)) > 1e-2
+
+
 def test_warm_up_is_l_b_alone():
     warm = steps.Weights().warm_up()
     assert (warm.lambda_adv, warm.lambda_C, warm.lambda_S) == (0, 0, 0)

@@ -389,7 +389,7 @@ def losses_of(workdir):
 
 @pytest.mark.slow
 def test_two_workers_follow_one_and_survive_a_restart(folders, tmp_path):
-    settings = {'steps': 10, 'freeze_batch_norm': True, 'checkpoint_every': 5,
+    settings = {'steps': 10, 'batch_norm': 'frozen', 'checkpoint_every': 5,
                 'validate_every': 100, 'deterministic': True, 'batch': 4,
                 # Without BN a toy is wild: faster, rounding grows 30-fold a
                 # step in D's game.
