@@ -52,4 +52,7 @@ tail -n +2 runs/small/sharpness.csv | sort -t, -k4 -g \
       done
 $syndof --source=procedural --textures=runs/small/sharp --shapes=0 \
     --linear_light $(count 500) --seed=8 --output_dir=runs/small/photographs
-train small_8
+train small_8 small_9 small_10
+$PYTHON -m dmenet_tf.export --model=runs/small/b8/weights.npz \
+    --average=runs/small/b9/weights.npz,runs/small/b10/weights.npz \
+    --npz=dmenet_tf/bundled/small.npz

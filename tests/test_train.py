@@ -439,9 +439,9 @@ def test_the_recipe_of_the_bundled_network_gives_its_recorded_losses(tmp_path):
     print(found)
     assert list(found['b']) == [50, 100]
     for stage, losses in recorded.items():
-        # Threads sum in any order, and the stages go on from each other: two
-        # runs were 1 % apart after 100 steps of the first, then up to 14 %.
+        # Threads sum in any order, and the stages go on from each other: three
+        # runs were 7 % apart after 100 steps of the first, then up to 14 %.
         np.testing.assert_allclose(list(found[stage].values()), losses,
-                                   rtol=0.05 if stage == 'b' else 0.3,
+                                   rtol=0.12 if stage == 'b' else 0.3,
                                    err_msg=stage)
     assert (tmp_path / 'dmenet_tf/bundled/small.npz').stat().st_size < 8e6
