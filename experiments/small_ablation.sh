@@ -33,6 +33,12 @@ score --split=all --sheet_images=12 --output_dir=runs/small/ablation/scores \
           echo "--model=$name=runs/small/ablation/$name/weights.npz"
       done)
 
+for name in b bd bdc bdcs bdcs_no_aux; do
+    $PYTHON -m dmenet_tf.predict data/samples/photographs/chelsea.jpg \
+        --model="runs/small/ablation/$name/weights.npz" --format=normalized \
+        --output_dir="runs/small/ablation/maps/$name"
+done
+
 for fold in 0 1 2; do
     folder=runs/small/ablation/fold_$fold
     rm -rf "$folder/masks"
