@@ -197,13 +197,12 @@ def _sets_used(batch, weights):
 
 def _run_b(trainer, batch, name):
     """B on one set, in training mode."""
-    b = trainer.networks.B
-    kept = b.non_trainable_variables
+    b, image = trainer.networks.B, batch[name]['image']
     if name == 'synthetic' or trainer.averages == 'all':
-        kept = []
-    before = [tf.convert_to_tensor(variable) for variable in kept]
-    outputs = b(batch[name]['image'], training=True)
-    for variable, value in zip(kept, before, strict=True):
+        return b(image, training=True)
+    kept = [(v, tf.convert_to_tensor(v)) for v in b.non_trainable_variables]
+    outputs = b(image, training=True)
+    for variable, value in kept:
         variable.assign(value)
     return outputs
 
