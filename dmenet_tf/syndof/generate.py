@@ -80,8 +80,11 @@ def generate(output_dir, count, recipe, found=None, client=None):
         The records, in order, and the error lines of images that failed.
 
     Raises:
-        ValueError: The folder holds images of another recipe, or more.
+        ValueError: The folder holds images of another recipe, or more; or
+            there are no textures where the recipe wants some.
     """
+    if found is None and recipe.textures:
+        scenes.find_photographs(recipe.textures)
     output_dir = pathlib.Path(output_dir).absolute()
     start_folder(output_dir, recipe, found)
     records = read_records(output_dir)

@@ -122,7 +122,7 @@ def _patch(rng, sheets, height, width):
 def _texture(rng, textures, height, width):
     if textures is None:
         return _noise(rng, height, width)
-    paths = _photographs(str(textures))
+    paths = find_photographs(str(textures))
     photo = _photograph(paths[int(rng.integers(len(paths)))])
     photo = photo[:, ::rng.choice([-1, 1])]
     # Repeated by mirrors where it is smaller than the frame.
@@ -170,7 +170,12 @@ def _frequencies(height, width):
 
 
 @functools.cache
-def _photographs(folder):
+def find_photographs(folder):
+    """The textures of procedural scenes: paths, of this folder and below.
+
+    Raises:
+        ValueError: It holds none.
+    """
     paths = sorted(path for path in pathlib.Path(folder).rglob('*')
                    if path.suffix.lower() in rgbd.IMAGE_SUFFIXES)
     if not paths:

@@ -262,3 +262,10 @@ def wait_for(condition, seconds=120):
     while not condition():
         assert time.monotonic() < end, 'nothing happened'
         time.sleep(0.02)
+
+
+def test_textures_that_are_not_there_begin_no_folder(tmp_path):
+    with pytest.raises(ValueError, match='no photograph in'):
+        generate.generate(tmp_path / 'out', 1, generate.Recipe(
+            textures=str(tmp_path / 'nowhere')))
+    assert not (tmp_path / 'out').exists()
