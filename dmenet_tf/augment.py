@@ -133,19 +133,47 @@ def change_exposure(image, stops, log2_gamma):
     return tf.minimum(image * 2.0**stops, 1.0) ** (2.0**log2_gamma)
 
 
-def add_noise(image, std, seeds):
+def add_noise(image, std, seeds, grain=None):
     """Adds Gaussian noise and clips to [0, 1].
+
+    What demosaicing, resizing and compression leave of a sensor's noise is no
+    longer white: neighbours go together, and so do the three channels.
 
     Args:
         image: [b, h, w, 3] in [0, 1].
         std: [b], in the unit of image.
         seeds: [b, 2], integers: each picture's own.
+        grain: [b, 2] in [0, 1], how far neighbouring pixels (1: correlation
+            2/3) and channels (1: grey noise) go together; None: not at all.
     """
     noise = tf.map_fn(
         lambda seed: tf.random.stateless_normal(tf.shape(image)[1:], seed),
         seeds, fn_output_signature=tf.float32)
+    if grain is not None:
+        noise = _correlated(noise, *tf.unstack(
+            tf.reshape(grain, [-1, 1, 1, 1, 2]), axis=-1))
     noisy = image + noise * tf.reshape(std, [-1, 1, 1, 1])
     return tf.clip_by_value(noisy, 0.0, 1.0)
+
+
+def _correlated(noise, smooth, grey):
+    """White noise of deviation 1 -> the same with correlation; see add_noise.
+
+    Args:
+        noise: [b, h, w, 3].
+        smooth, grey: [b, 1, 1, 1] in [0, 1].
+    """
+    side = smooth / 4.0  # 1: the binomial kernel (1, 2, 1) / 4.
+    for axis in (1, 2):
+        noise = (1.0 - 2.0 * side) * noise + side * (
+            tf.roll(noise, 1, axis) + tf.roll(noise, -1, axis))
+    variance = ((1.0 - 2.0 * side)**2 + 2.0 * side**2)**2
+    common = tf.reduce_sum(noise, axis=-1, keepdims=True) / math.sqrt(3.0)
+    noise = (1.0 - grey) * noise + grey * common
+    # A channel and the common noise have a covariance of 1 / sqrt(3).
+    variance *= (1.0 - grey)**2 + grey**2 + 2.0 * grey * (
+        1.0 - grey) / math.sqrt(3.0)
+    return noise / tf.sqrt(variance)
 
 
 def compress(image, quality):

@@ -38,7 +38,7 @@ MAX_SIDE = 800  # px; larger photographs are reduced
 _SIZE_SLACK = 2
 _SIGMA_PER_CODE = 0.001  # px
 _ENLARGING = 0.44  # px of the smaller picture, see _scaled.
-_DRAWS = 13  # Random numbers per sample: Store.window, _cut_batch, _finish.
+_DRAWS = 15  # Random numbers per sample: Store.window, _cut_batch, _finish.
 _FREE_TURNS = 0.5  # Part of the photographs that are turned by any angle.
 
 
@@ -489,6 +489,8 @@ class Photometric:
         exposure: Stops up or down.
         gamma: log2 of gamma, up or down.
         noise: Standard deviation, in grey levels of 255.
+        noise_power: It is noise * u**noise_power, u even in [0, 1].
+        grain: Correlation of the noise, see augment.add_noise.
         jpeg_quality: The lowest; 100 is off.
         grey: Part of the pictures that lose their colours.
     """
@@ -497,6 +499,8 @@ class Photometric:
     noise: float = 0.0
     jpeg_quality: int = 100
     grey: float = 0.0
+    noise_power: float = 1.0
+    grain: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -526,14 +530,16 @@ class Optical:
 
 
 def _photometric(image, draws, seeds, strength):
-    """Changes a batch by draws [b, 5] in [0, 1); see Photometric."""
+    """Changes a batch by draws [b, 9] in [0, 1); see Photometric."""
     if strength.exposure or strength.gamma:
         image = augment.change_exposure(
             image, (2 * draws[:, 0] - 1) * strength.exposure,
             (2 * draws[:, 1] - 1) * strength.gamma)
     if strength.noise:
-        image = augment.add_noise(
-            image, draws[:, 2] * strength.noise / 255.0, seeds)
+        std = draws[:, 2]**strength.noise_power * strength.noise / 255.0
+        # 5 and 6 are Optical's.
+        grain = draws[:, 7:9] * strength.grain if strength.grain else None
+        image = augment.add_noise(image, std, seeds, grain)
     if strength.grey:
         chosen = tf.reshape(draws[:, 4] < strength.grey, [-1, 1, 1, 1])
         image = tf.where(chosen, tf.image.rgb_to_grayscale(image), image)

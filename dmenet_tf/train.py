@@ -64,6 +64,11 @@ class Config:
     exposure: float = _field(0.0, 'Random exposure: most stops up or down.')
     gamma: float = _field(0.0, 'Random gamma: most of |log2 gamma|.')
     noise: float = _field(0.0, 'Random noise: largest std, of 255.')
+    noise_power: float = _field(1.0, 'Above 1, little noise is drawn more '
+                                'often: --noise * u**noise_power, u even.')
+    grain: float = _field(0.0, 'Random correlation of the noise between '
+                          'neighbouring pixels and between channels, as in '
+                          'finished photographs: at most this, in [0, 1].')
     jpeg_quality: int = _field(100, 'Random JPEG: lowest quality; 100 is off.')
     cache: str = _field('none', 'Where prepared pictures are kept: none, ram, '
                         'or a folder.')
@@ -80,7 +85,8 @@ class Config:
         'learns faster.')
     vgg19: str = _field('imagenet', 'VGG19 for the encoder and C: imagenet '
                         '(download), an .h5, .npy or .npz file, or none.')
-    init_weights: str = _field(None, 'Weights file to start from.')
+    init_weights: list = _field([], 'Weights file to start from; of several, '
+                                'the mean.')
     initial_defocus: float = _field(
         None, "What B's maps are before training, in (0, 1). Close to the "
         'mean label it saves the steps that biases need to get there. By '
@@ -239,6 +245,10 @@ def _contradictions(c):
          f'--blur_share must be in (0, 1]. Received: {c.blur_share}.'),
         (c.blur_power <= 0, '--blur_power must be above 0. '
          f'Received: {c.blur_power}.'),
+        (c.noise_power <= 0, '--noise_power must be above 0. '
+         f'Received: {c.noise_power}.'),
+        (not 0 <= c.grain <= 1, '--grain must be in [0, 1]. '
+         f'Received: {c.grain}.'),
         (not 1 <= c.zoom <= 4,
          f'--zoom must be in [1, 4]. Received: {c.zoom}.'),
         (not 0 <= c.grey <= 1,

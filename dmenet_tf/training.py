@@ -145,7 +145,7 @@ def _start_at(b, defocus):
 
 def _copy_from_file(nets, config):
     """Copies what the file has of the networks that are trained."""
-    source, _ = weights.load(config.init_weights)
+    source, _ = weights.average(config.init_weights)
     for letter, model in nets._asdict().items():
         other = getattr(source, letter)
         if model is None or other is None:
@@ -154,9 +154,9 @@ def _copy_from_file(nets, config):
         for name, variable in weights.variables(model).items():
             if name not in theirs or theirs[name].shape != variable.shape:
                 raise ValueError(
-                    f'{config.init_weights}: {letter}/{name} is missing or has '
-                    'another shape; --width and --refine_blocks must be those '
-                    'of the file.')
+                    f'{config.init_weights[0]}: {letter}/{name} is missing or '
+                    'has another shape; --width and --refine_blocks must be '
+                    'those of the file.')
             variable.assign(theirs[name])
 
 
@@ -191,7 +191,7 @@ def make_input(strategy, stores, config, first_step, last_step):
                                context.input_pipeline_id * local)
         photometric = datasets.Photometric(
             config.exposure, config.gamma, config.noise, config.jpeg_quality,
-            config.grey)
+            config.grey, config.noise_power, config.grain)
         optical = datasets.Optical(config.zoom, config.blur,
                                    config.blur_share, config.blur_power)
         return datasets.make_batches(
@@ -449,7 +449,7 @@ class Run:
                 float16=config.precision == 'mixed_float16',
                 averages='synthetic' if config.batch_norm == 'synthetic'
                 else 'all')
-        empty = dataclasses.replace(config, init_weights=None, vgg19='none')
+        empty = dataclasses.replace(config, init_weights=[], vgg19='none')
         self.published = build_networks(empty)
         self.average = (Average(self.trainer.networks.B, config.ema)
                         if config.ema else None)

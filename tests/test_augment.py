@@ -102,6 +102,37 @@ def test_noise_has_its_deviation_and_is_each_pictures_own():
     np.testing.assert_array_equal(noisy[1], alone[0])
 
 
+@pytest.mark.parametrize('smooth, grey, neighbours, channels', [
+    (0.0, 0.0, 0.0, 0.0), (1.0, 0.0, 2 / 3, 0.0), (0.0, 1.0, 0.0, 1.0),
+    (1.0, 1.0, 2 / 3, 1.0)])
+def test_grain_correlates_noise_and_keeps_its_deviation(
+        smooth, grey, neighbours, channels):
+    noisy = augment.add_noise(
+        tf.fill([1, 256, 256, 3], 0.5), tf.constant([0.05]),
+        tf.constant([[1, 2]]), tf.constant([[smooth, grey]])).numpy()[0]
+    assert noisy.std() == pytest.approx(0.05, rel=0.02)
+
+    def correlation(a, b):
+        return np.corrcoef(a.ravel(), b.ravel())[0, 1]
+    for a, b in ((noisy[1:], noisy[:-1]), (noisy[:, 1:], noisy[:, :-1])):
+        assert correlation(a, b) == pytest.approx(neighbours, abs=0.02)
+    assert correlation(noisy[..., 0], noisy[..., 2]) == pytest.approx(
+        channels, abs=0.02)
+
+
+def test_half_grain_is_between():
+    noisy = augment.add_noise(
+        tf.fill([1, 256, 256, 3], 0.5), tf.constant([0.05]),
+        tf.constant([[1, 2]]), tf.constant([[0.5, 0.5]])).numpy()[0]
+    assert noisy.std() == pytest.approx(0.05, rel=0.02)
+    # The kernel (1, 6, 1) / 8: (6 + 6) / (1 + 36 + 1).
+    assert np.corrcoef(noisy[1:].ravel(), noisy[:-1].ravel())[
+        0, 1] == pytest.approx(12 / 38, abs=0.02)
+    # Each channel is n_c + common: covariances 1 + 2 / sqrt(3), of 2 + that.
+    assert np.corrcoef(noisy[..., 0].ravel(), noisy[..., 1].ravel())[
+        0, 1] == pytest.approx(2.1547 / 3.1547, abs=0.02)
+
+
 def test_jpeg_changes_little_at_high_quality():
     image = tf.constant(ramp(32, 3)[None] / 3.0)
     image = tf.clip_by_value(image, 0.0, 1.0)

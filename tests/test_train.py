@@ -207,6 +207,8 @@ def test_losses_are_averaged_between_looks():
     ({'zoom': 0.5}, '--zoom'), ({'blur': -1.0}, '--blur'),
     ({'blur_share': 0.0}, '--blur_share'),
     ({'blur_power': 0.0}, '--blur_power'),
+    ({'noise_power': 0.0}, '--noise_power'),
+    ({'grain': 1.5}, '--grain'),
     ({'grey': 2.0}, '--grey'),
     ({'lambda_C': -1.0}, 'negative'),
     ({'mask_polarity': 3}, '--mask_polarity'),
@@ -235,6 +237,33 @@ def test_maps_start_where_told(folders, tmp_path):
         bias = layer.bias if name == 'uf_c3' else layer.beta
         np.testing.assert_allclose(tf.sigmoid(tf.convert_to_tensor(bias)), 0.2,
                                    rtol=1e-5)
+
+
+@pytest.fixture
+def two_files(folders, tmp_path):
+    """Weights files of two toys with different weights."""
+    paths = [str(tmp_path / 'a.npz'), str(tmp_path / 'b.npz')]
+    for path, shift in zip(paths, (1.0, 3.0), strict=True):
+        nets = training.build_networks(
+            toy(folders, tmp_path, lambda_aux=1.0))
+        for variable in weights.variables(nets.B).values():
+            variable.assign(tf.fill(variable.shape, shift))
+        weights.save(path, nets, {'convention': 'sigma7'})
+    return paths
+
+
+def test_starts_from_the_mean_of_the_files(folders, tmp_path, two_files):
+    nets = training.build_networks(
+        toy(folders, tmp_path, lambda_aux=1.0, init_weights=two_files))
+    for variable in weights.variables(nets.B).values():
+        np.testing.assert_array_equal(variable, np.full(variable.shape, 2.0))
+
+
+def test_weights_of_another_width_are_refused(folders, tmp_path, two_files):
+    config = toy(folders, tmp_path, lambda_aux=1.0, init_weights=two_files,
+                 width=8)
+    with pytest.raises(ValueError, match=r'a\.npz: B/.*--width'):
+        training.build_networks(config)
 
 
 def test_without_vgg19_c_is_left_out_unless_asked_for():
