@@ -44,15 +44,17 @@ $PYTHON -m dmenet_tf.predict --model=runs/small/b67.npz \
     --summary=runs/small/sharpness.csv "$PHOTOGRAPHS"
 rm -rf runs/small/sharp
 mkdir runs/small/sharp
-found=$(($(wc -l < runs/small/sharpness.csv) - 1))
-tail -n +2 runs/small/sharpness.csv | sort -t, -k4 -g \
-    | head -n $((found * 716 / 1000)) | cut -d, -f1 \
-    | while read -r photograph; do
-          ln -s "$(realpath "$photograph")" runs/small/sharp/
-      done
+$PYTHON -c '
+import csv, pathlib
+with open("runs/small/sharpness.csv", newline="") as file:
+    rows = sorted(csv.DictReader(file),
+                  key=lambda row: float(row["mean_sigma_px"]))
+for row in rows[:len(rows) * 716 // 1000]:
+    path = pathlib.Path(row["photograph"]).resolve()
+    pathlib.Path("runs/small/sharp", path.name).symlink_to(path)'
 $syndof --source=procedural --textures=runs/small/sharp --shapes=0 \
     --linear_light $(count 500) --seed=8 --output_dir=runs/small/photographs
-train small_8 small_9 small_10
+train small_8 small_9 small_10 small_11 small_12
+last=runs/small/b12/weights.npz
 $PYTHON -m dmenet_tf.export --model=runs/small/b8/weights.npz \
-    --average=runs/small/b9/weights.npz,runs/small/b10/weights.npz \
-    --npz=dmenet_tf/bundled/small.npz
+    --average=$last,$last,$last --npz=dmenet_tf/bundled/small.npz

@@ -363,3 +363,20 @@ def test_photometric_changes_leave_labels_alone(folders, batches):
                                       batches[0][name][label])
         difference = abs(changed[name]['image'] - batches[0][name]['image'])
         assert 0.01 < difference.mean() < 0.5
+
+
+def test_noise_reaches_the_batches_with_its_power_and_grain(folders, batches):
+    def noise(**strength):
+        strength = datasets.Photometric(noise=40.0, **strength)
+        changed = take(datasets.make_batches(
+            stores(folders), CROP, SHARD, 3, photometric=strength), 1)[0]
+        return np.asarray(changed['synthetic']['image']
+                          - batches[0]['synthetic']['image'])
+    even, rare = noise(), noise(noise_power=4.0)
+    # The same noise, less of it: u**4 in place of u.
+    assert 0 < rare.std() < 0.8 * even.std()
+    assert np.corrcoef(even.ravel(), rare.ravel())[0, 1] > 0.3
+
+    def neighbours(noise):
+        return np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1]
+    assert abs(neighbours(even)) < 0.1 < neighbours(noise(grain=1.0))
