@@ -16,7 +16,7 @@ trap 'rm -rf "$work"' EXIT
 $PYTHON -m dmenet_tf.predict $photograph --model="$MODEL" \
     --output_dir="$work" --format=npy,color
 $PYTHON -m dmenet_tf.applications.magnify $photograph \
-    --strength=4 --focus_on=175,143 \
+    --strength=3 --focus_on=230,150 \
     --sigma="$work/chelsea.npy" --output_dir="$work"
 $PYTHON -m dmenet_tf.applications.deblur $photograph --strength=0.3 \
     --sigma="$work/chelsea.npy" --output_dir="$work"
