@@ -451,7 +451,7 @@ def define_flags():
     flags.DEFINE_float('noise', None, 'Standard deviation of the noise, of 1, '
                        'such as 0.01; by default it is measured.',
                        lower_bound=0)
-    flags.DEFINE_float('strength', 1.0, 'Of the sharpening: 0.3 is gentle, 3 '
+    flags.DEFINE_float('strength', 1.0, 'Of the sharpening: 0.1 is gentle, 3 '
                        'brings out more detail, and noise with it.')
     flags.DEFINE_float('alpha', ALPHA, 'Exponent of the gradients in the '
                        'prior, in (0, 1].')
