@@ -137,8 +137,10 @@ class Config:
     precision: str = _field('float32', "Keras's policy.",
                             ['float32', 'mixed_float16', 'mixed_bfloat16'])
     xla: bool = _field(False, 'Compile the step with XLA.')
-    deterministic: bool = _field(False, 'Same numbers in every run on the '
-                                 'same machine; slower.')
+    deterministic: bool = _field(False, "TensorFlow's deterministic ops; "
+                                 'slower. Small networks then give the same '
+                                 'numbers in every run on the same machine, '
+                                 'larger ones nearly.')
     distribute: str = _field('none', 'tf.distribute strategy; multi_worker '
                              'reads TF_CONFIG.',
                              ['none', 'mirrored', 'multi_worker'])

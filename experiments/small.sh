@@ -7,7 +7,7 @@
 # and PHOTOGRAPHS: folders of photographs, the textures of drawn shapes.
 # Everything goes to runs/small; the same call goes on after an interruption.
 # A trial: PART=50 renders a fiftieth, STEPS=100 ends the first stage there
-# and each later one after a tenth of it, the same every time.
+# and each later one after a tenth of it.
 set -eu
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
@@ -30,7 +30,7 @@ steps=${STEPS:-}
 train() {
     for stage in "$@"; do
         $PYTHON -m dmenet_tf.train --flagfile="experiments/$stage.flags" \
-            ${steps:+--steps="$steps" --deterministic}
+            ${steps:+--steps="$steps"}
         steps=${STEPS:+$((STEPS / 10))}
     done
 }
