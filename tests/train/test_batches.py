@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 from scipy import ndimage
 
-from dmenet_tf import datasets
+from dmenet_tf.train import folders, store, batches
 
 CROP = 32
 SAMPLES = pathlib.Path(__file__).parents[1] / 'data/samples'

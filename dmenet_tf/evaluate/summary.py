@@ -3,7 +3,7 @@
 import numpy as np
 
 from dmenet_tf import metrics
-from dmenet_tf.evaluation import scoring
+from dmenet_tf.evaluate import scoring
 
 
 def summarize(path, wanted):

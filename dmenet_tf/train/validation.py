@@ -8,7 +8,8 @@ so that nothing is padded; the protocols of the paper's tables are elsewhere
 import numpy as np
 import tensorflow as tf
 
-from dmenet_tf import losses, maps, metrics, networks, optics
+from dmenet_tf import maps, metrics, networks, optics
+from dmenet_tf.train import losses
 
 
 def cut_to_stride(array):

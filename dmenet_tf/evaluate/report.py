@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from dmenet_tf import __version__, files
-from dmenet_tf.evaluation import (
+from dmenet_tf.evaluate import (
     figures,
     page,
     protocols,

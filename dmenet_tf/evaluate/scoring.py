@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from dmenet_tf import __version__, baselines, files
-from dmenet_tf.evaluation import pairing, protocols
+from dmenet_tf.evaluate import pairing, protocols
 
 THUMBNAIL = 320  # px, the longer side on the sheet
 

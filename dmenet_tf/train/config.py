@@ -1,18 +1,61 @@
-"""Trains B, D, C and S together: python -m dmenet_tf.train.
+"""Every setting of a training, its presets, and what contradicts what.
 
-    python -m dmenet_tf.train --flagfile=experiments/paper_bdcs.flags \\
-        --synthetic=SYNDOF --real=PHOTOS --binary=CUHK --workdir=runs/bdcs
-
-Run again with the same flags, it continues from its last checkpoint. What the
-working directory holds is told at the top of training.py.
+Neither TensorFlow nor absl is imported here.
 """
 
 import dataclasses
-import sys
-
-from absl import app, flags, logging
+import logging
 
 from dmenet_tf import optics
+
+
+@dataclasses.dataclass(frozen=True)
+class Augment:
+    """Largest random changes of the training pictures; the defaults make none.
+
+    The first four change sigma, and their label with it; they are made to the
+    synthetic dataset alone. The others leave sigma as it is and are made to
+    all, so that D cannot tell the datasets apart by them. u is uniform in
+    [0, 1].
+
+    Attributes:
+        zoom: Scales are drawn from 1 / zoom to zoom, uniformly in their
+            logarithm.
+        blur: Largest sigma of a Gaussian over the whole picture, px.
+        blur_share: Part of the pictures that get one.
+        blur_power: Its sigma is blur * u**blur_power.
+        grey: Part of the pictures that lose their colours.
+        exposure: Stops up or down.
+        gamma: log2 of gamma, up or down.
+        noise: Standard deviation, in codes of 255.
+        noise_power: It is noise * u**noise_power.
+        grain: Correlation of the noise between neighbouring pixels and
+            between channels, in [0, 1]; see augment.add_noise.
+        jpeg_quality: The lowest; 100 is off.
+    """
+    zoom: float = 1.0
+    blur: float = 0.0
+    blur_share: float = 0.5
+    blur_power: float = 1.0
+    grey: float = 0.0
+    exposure: float = 0.0
+    gamma: float = 0.0
+    noise: float = 0.0
+    noise_power: float = 1.0
+    grain: float = 0.0
+    jpeg_quality: int = 100
+
+
+# What --augment names.
+AUGMENT = {
+    'none': Augment(),
+    # Photographs of strangers: of any size, soft all over or nowhere, noisy
+    # as finished pictures are, compressed. The values that the bundled
+    # `small` was trained with in its last stage.
+    'photographs': Augment(
+        zoom=2.0, blur=7.0, blur_share=0.5, blur_power=2.0, grey=0.3,
+        exposure=0.5, gamma=0.3, noise=8.0, noise_power=2.0, grain=1.0,
+        jpeg_quality=70)}
 
 
 def _field(default, help_text, values=None):
@@ -44,8 +87,6 @@ class Config:
         None, "What the network's map means: sigma7 (default) or legacy15. "
         "Must be said for the authors' folders, whose labels it explains.",
         ['sigma7', 'legacy15'])
-    mask_polarity: int = _field(255, 'Grey level of blurred pixels in gt/.',
-                                [255, 0])
     crop: int = _field(240, 'Side of the training crops, px.')
     rotate: str = _field(
         None, 'Turns of pictures without sigma: by any angle (preset paper) '
@@ -154,6 +195,7 @@ class Config:
                           'binary blur.', ['mse', 'accuracy'])
 
 
+
 # What may change on resuming, because it changes no weight.
 FREE_ON_RESUME = frozenset({
     'workdir', 'cache', 'checkpoint_every', 'keep_checkpoints', 'log_every',
@@ -162,26 +204,6 @@ _PRESETS = {'paper': {'batch': 4, 'rotate': 'any'},
             'official': {'batch': 3, 'rotate': 'quarter'}}
 _LAMBDAS = {'lambda_adv': 1e-3, 'lambda_D': 1.0, 'lambda_C': 1e-4,
             'lambda_S': 2e-2, 'lambda_aux': 1.0}
-
-
-def define_flags():
-    """Defines one absl flag per setting."""
-    define = {int: flags.DEFINE_integer, float: flags.DEFINE_float,
-              str: flags.DEFINE_string, bool: flags.DEFINE_bool,
-              list: flags.DEFINE_list}
-    for field in dataclasses.fields(Config):
-        values, help_text = field.metadata.get('values'), field.metadata['help']
-        default = [] if field.type is list else field.default
-        if values and field.type is str:
-            flags.DEFINE_enum(field.name, default, values, help_text)
-        else:
-            define[field.type](field.name, default, help_text)
-
-
-def config_from_flags():
-    """The flags as a Config."""
-    return Config(**{field.name: flags.FLAGS[field.name].value
-                     for field in dataclasses.fields(Config)})
 
 
 def resolve(config):
@@ -234,8 +256,6 @@ def _contradictions(c):
         (c.steps is not None and c.warm_up_steps >= c.steps > 0,
          f'--warm_up_steps={c.warm_up_steps} leaves nothing of '
          f'--steps={c.steps}.'),
-        (c.mask_polarity not in (0, 255), '--mask_polarity must be 255 or 0. '
-         f'Received: {c.mask_polarity}.'),
         (min(c.lambda_adv, c.lambda_D, c.lambda_C, c.lambda_S,
              c.lambda_aux) < 0, 'Weights of losses must not be negative.'),
         (c.initial_defocus is not None and not 0 < c.initial_defocus < 1,
@@ -264,20 +284,3 @@ def _contradictions(c):
             c.validate_binary or (c.binary and c.hold_out)),
          '--best_by=accuracy needs --validate_binary or --hold_out.'),
     ]
-
-
-def main(argv):
-    if len(argv) > 1:
-        raise app.UsageError(f'Unexpected arguments: {argv[1:]}.')
-    logging.set_verbosity(logging.INFO)
-    try:
-        config = resolve(config_from_flags())
-        from dmenet_tf import training  # Seconds that --help need not wait.
-        sys.exit(training.train_and_evaluate(config))
-    except (ValueError, OSError, FloatingPointError) as error:
-        sys.exit(f'error: {error}')
-
-
-if __name__ == '__main__':
-    define_flags()
-    app.run(main)

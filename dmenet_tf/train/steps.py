@@ -29,7 +29,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from dmenet_tf import losses
+from dmenet_tf.train import losses
 
 
 class Weights(NamedTuple):

@@ -17,7 +17,6 @@ started again ends with the same weights as one that was not.
 
 import contextlib
 import dataclasses
-import json
 import math
 import pathlib
 import signal
@@ -28,17 +27,10 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from dmenet_tf import (
-    datasets,
-    events,
-    files,
-    networks,
-    records,
-    steps,
-    validation,
-    weights,
-)
-from dmenet_tf.train import FREE_ON_RESUME
+from dmenet_tf import files, weights
+from dmenet_tf.train import batches, folders, records, steps, store, validation
+from dmenet_tf.train.checkpoints import Checkpoints, save_or_check_flags
+from dmenet_tf.train.initialise import build_content, build_networks
 
 STOPPED = 143  # Exit status after SIGTERM, as shells report it: 128 + 15.
 
@@ -67,26 +59,24 @@ def find_sets(config):
         ({'synthetic': PictureSet, ...}, likewise held out): what the losses
         of `config` need, and for validation what there is.
     """
-    found = {'synthetic': datasets.synthetic_set(config.synthetic,
+    found = {'synthetic': folders.synthetic_set(config.synthetic,
                                                  config.convention)}
     if config.binary:
-        found['binary'] = datasets.binary_set(config.binary,
-                                              config.mask_polarity)
+        found['binary'] = folders.binary_set(config.binary)
     train, held_out = {}, {}
     for name, pictures in found.items():
         train[name], held_out[name] = pictures.split(config.hold_out)
     if config.validate_synthetic:
         train['synthetic'] = found['synthetic']
-        held_out['synthetic'] = datasets.synthetic_set(
+        held_out['synthetic'] = folders.synthetic_set(
             config.validate_synthetic, config.convention)
     if config.validate_binary:
         train['binary'] = found.get('binary', ())
-        held_out['binary'] = datasets.binary_set(config.validate_binary,
-                                                 config.mask_polarity)
+        held_out['binary'] = folders.binary_set(config.validate_binary)
     if not (config.lambda_S or config.lambda_adv):
         train.pop('binary', None)
     if config.real and config.lambda_adv:
-        train['real'] = datasets.real_set(config.real)
+        train['real'] = folders.real_set(config.real)
     return train, {name: s for name, s in held_out.items() if len(s)}
 
 
@@ -109,68 +99,6 @@ def learning_rate(config, steps_per_epoch, total):
     return lambda step: config.learning_rate
 
 
-def build_networks(config):
-    """B, and D and S where their losses count, with their first weights."""
-    nets = networks.Networks(
-        B=networks.build_blur_estimator(config.width, config.refine_blocks,
-                                        side_heads=config.lambda_aux > 0,
-                                        padding=config.padding,
-                                        encoder_norm=config.encoder_norm),
-        D=networks.build_discriminator(config.width, config.width)
-        if config.lambda_adv else None,
-        S=networks.build_sharpness(config.width) if config.lambda_S else None)
-    if config.initial_defocus is not None:
-        _start_at(nets.B, config.initial_defocus)
-    if config.init_weights:
-        _copy_from_file(nets, config)
-    elif config.vgg19 != 'none' and config.width == 64:
-        weights.initialise_vgg19(nets.B, config.vgg19)
-    if config.batch_norm == 'frozen':
-        for model in nets:
-            for layer in model.layers if model is not None else ():
-                if isinstance(layer, keras.layers.BatchNormalization):
-                    layer.trainable = False
-    return nets
-
-
-def _start_at(b, defocus):
-    """Sets the last bias of every map of B to the logit of `defocus`."""
-    logit = math.log(defocus / (1.0 - defocus))
-    for layer in b.layers:
-        if layer.name == 'uf_c3':
-            layer.bias.assign(tf.fill(layer.bias.shape, logit))
-        elif layer.name.endswith('_aux_b2'):
-            layer.beta.assign(tf.fill(layer.beta.shape, logit))
-
-
-def _copy_from_file(nets, config):
-    """Copies what the file has of the networks that are trained."""
-    source, _ = weights.average(config.init_weights)
-    for letter, model in nets._asdict().items():
-        other = getattr(source, letter)
-        if model is None or other is None:
-            continue
-        theirs = weights.variables(other)
-        for name, variable in weights.variables(model).items():
-            if name not in theirs or theirs[name].shape != variable.shape:
-                raise ValueError(
-                    f'{config.init_weights[0]}: {letter}/{name} is missing or '
-                    'has another shape; --width and --refine_blocks must be '
-                    'those of the file.')
-            variable.assign(theirs[name])
-
-
-def build_content(config):
-    """C with VGG19's weights, or None. Its width is 64 whatever B's is."""
-    if not config.lambda_C:
-        return None
-    if config.vgg19 == 'none':
-        return networks.build_content(config.width, config.content_layer)
-    content = networks.build_content(layer=config.content_layer)
-    weights.initialise_vgg19(content, config.vgg19)
-    return content
-
-
 def loss_weights(config):
     """The lambdas of a Config as steps.Weights."""
     return steps.Weights(**{name: getattr(config, name)
@@ -187,14 +115,14 @@ def make_input(strategy, stores, config, first_step, last_step):
     def batches_of_worker(context):
         replica = config.batch // context.num_replicas_in_sync
         local = config.batch // context.num_input_pipelines
-        shard = datasets.Shard(config.batch, replica, local,
+        shard = batches.Shard(config.batch, replica, local,
                                context.input_pipeline_id * local)
-        photometric = datasets.Photometric(
+        photometric = batches.Photometric(
             config.exposure, config.gamma, config.noise, config.jpeg_quality,
             config.grey, config.noise_power, config.grain)
-        optical = datasets.Optical(config.zoom, config.blur,
+        optical = batches.Optical(config.zoom, config.blur,
                                    config.blur_share, config.blur_power)
-        return datasets.make_batches(
+        return batches.make_batches(
             stores, config.crop, shard, config.seed, first_step, last_step,
             config.rotate == 'any', photometric, convention(config), optical)
     return iter(strategy.distribute_datasets_from_function(batches_of_worker))
@@ -203,100 +131,6 @@ def make_input(strategy, stores, config, first_step, last_step):
 def convention(config):
     """What the trained map means."""
     return config.convention or 'sigma7'
-
-
-def save_or_check_flags(config, workdir):
-    """Writes flags.json, or compares with it.
-
-    Raises:
-        ValueError: The run was started under other flags; names them.
-    """
-    path = pathlib.Path(workdir) / 'flags.json'
-    now = dataclasses.asdict(config)
-    if not path.is_file():
-        if tf.train.latest_checkpoint(str(path.parent / 'checkpoints')):
-            raise ValueError(
-                f'{workdir} has checkpoints but no flags.json, so nothing '
-                'says what they are of. Put it back, or choose another '
-                '--workdir.')
-        with files.atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(now, indent=1) + '\n')
-        return
-    then = json.loads(path.read_text())
-    free = set(FREE_ON_RESUME)
-    if config.schedule != 'cosine':
-        free |= {'steps', 'epochs'}  # Training on; cosine depends on its end.
-    differing = [f'--{name}={then.get(name)} then, {now[name]} now'
-                 for name in now
-                 if name not in free and now[name] != then.get(name)]
-    if differing:
-        raise ValueError(
-            f'{workdir} holds a run under other flags: '
-            f'{"; ".join(differing)}. Pass the same flags to go on, or '
-            'another --workdir.')
-
-
-class Checkpoints:
-    """The last few states of a run, each whole or absent.
-
-    Args:
-        trainer: steps.Trainer.
-        shadow: Average, or None.
-        workdir: Of the run.
-        keep: How many.
-        chief: Whether this process's files are the ones that count; every
-            process has to take part, because mirrored variables are read
-            together.
-    """
-
-    def __init__(self, trainer, shadow, workdir, keep, chief=True):
-        nets = {letter: model for letter, model
-                in trainer.networks._asdict().items() if model is not None}
-        extra = {'shadow': shadow} if shadow else {}
-        checkpoint = tf.train.Checkpoint(
-            step=trainer.step, loss_scale=trainer.loss_scale, **nets, **extra,
-            **{f'optimizer_{k}': v for k, v in trainer.optimizers.items()})
-        self._folder = pathlib.Path(workdir) / 'checkpoints'
-        self._manager = tf.train.CheckpointManager(
-            checkpoint, str(self._folder), max_to_keep=keep)
-        self._checkpoint, self._trainer = checkpoint, trainer
-        if not chief:
-            self._manager = tf.train.CheckpointManager(
-                checkpoint, str(self._folder / 'other_workers'), 1)
-
-    @property
-    def latest(self):
-        return tf.train.latest_checkpoint(str(self._folder))
-
-    def restore(self):
-        """Loads the latest; returns whether there was one."""
-        latest = self.latest
-        if latest is None:
-            return False
-        try:
-            self._checkpoint.restore(latest).assert_existing_objects_matched()
-        except (tf.errors.OpError, AssertionError) as error:
-            line = str(error).splitlines()[0]
-            raise ValueError(
-                f'{latest} cannot be restored: {line} Remove its files and '
-                f'its line in {self._folder}/checkpoint to go on from an '
-                'older one.') from error
-        return True
-
-    def save(self):
-        """Writes the current state.
-
-        Raises:
-            OSError: It could not be written; older checkpoints are intact.
-        """
-        try:
-            return self._manager.save(self._trainer.steps_done)
-        except tf.errors.OpError as error:
-            line = (error.message or repr(error)).splitlines()[0]
-            raise OSError(
-                f'The checkpoint of step {self._trainer.steps_done} could not '
-                f'be written: {line} The last one is {self.latest}.'
-            ) from error
 
 
 class Average(tf.Module):
@@ -429,14 +263,14 @@ class Run:
         self.held_out = {name: self._store(s) for name, s in held_out.items()}
         self.validate_every = (config.validate_every
                                or math.ceil(self.steps_per_epoch))
-        self.events = (events.EventFile(self.workdir / 'events')
+        self.events = (records.EventFile(self.workdir / 'events')
                        if self.chief else None)
         self.validator = validation.Validator(
             self.published.B, self.held_out, loss_weights(config),
             convention(config))
 
     def _store(self, pictures):
-        return datasets.Store(pictures, self.config.crop, self.config.cache,
+        return store.Store(pictures, self.config.crop, self.config.cache,
                               self.config.skip_corrupt)
 
     def _build(self):
@@ -515,10 +349,10 @@ class Run:
     def panels(self, count=2):
         """(tag, picture) of the first pictures of each set, held out or not.
         """
-        for name, store in (self.stores | self.held_out).items():
-            for i in range(min(count, len(store.pictures))):
+        for name, kept in (self.stores | self.held_out).items():
+            for i in range(min(count, len(kept.pictures))):
                 yield (f'{name}/{i}',
-                       self.validator.panel(name, *store.readable(i)))
+                       self.validator.panel(name, *kept.readable(i)))
 
     def metadata(self):
         """What a weights file tells about how it was trained."""
@@ -584,9 +418,9 @@ def train_and_evaluate(config):
 
 def _plain_error(run, error):
     """What lies behind an error of the TensorFlow runtime, in one line."""
-    for store in (*run.stores.values(), *run.held_out.values()):
-        if store.error is not None:
-            return store.error
+    for kept in (*run.stores.values(), *run.held_out.values()):
+        if kept.error is not None:
+            return kept.error
     line = (error.message or repr(error)).splitlines()[0]
     if run.strategy.extended._in_multi_worker_mode():
         return OSError(

@@ -28,7 +28,7 @@ import sys
 from absl import app, flags
 
 from dmenet_tf import baselines, files, images
-from dmenet_tf.evaluation import (
+from dmenet_tf.evaluate import (
     pairing,
     protocols,
     report,
@@ -85,7 +85,7 @@ _WORKERS = flags.DEFINE_integer(
     'workers', os.cpu_count(), 'Processes; a model runs in one.',
     lower_bound=1)
 
-_SPLITS = pathlib.Path(__file__).parents[1] / 'data' / 'splits'
+_SPLITS = pathlib.Path(__file__).parents[1] / 'tables'
 _SPLIT_PREFIX = {'cuhk': 'cuhk', 'detection': 'cuhk100'}
 
 

@@ -1,0 +1,107 @@
+"""What all commands share: flags, --help, one line for an error, exit status.
+
+A command is a module with `main(arguments)` and `define_flags()`, which ends
+
+    if __name__ == '__main__':
+        command.run(main, define_flags, __doc__)
+
+so that importing it defines no flag and starts nothing.
+"""
+
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+
+from absl import flags, logging
+
+_HELP = ('--help', '-help', '-h', '--helpfull', '--helpshort', '-?')
+# What a user can mend: his flags, his files, his installation.
+ERRORS = (ValueError, OSError, ImportError, FloatingPointError)
+
+
+class UsageError(ValueError):
+    """The command line is not as the command needs it."""
+
+
+def run(main: Callable[[list[str]], int | None],
+        define_flags: Callable[[], None], usage: str,
+        groups: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Parses the command line, runs a command and ends the process.
+
+    Exits with what main returns (None: 0); with 1 and one line `error: ...`
+    on stderr for one of ERRORS or a wrong flag; with 130 on Ctrl-C.
+
+    Args:
+        main: Takes the arguments that are no flags.
+        define_flags: Defines the flags of this command.
+        usage: What --help begins with: the module's docstring.
+        groups: Headings of --help, in order, and the flags under each; what
+            is in none of them comes last. None: one list.
+    """
+    before = set(flags.FLAGS)
+    define_flags()
+    names = _own_flags(before)
+    # What follows `--` is no flag.
+    said = sys.argv[1:sys.argv.index('--')] if '--' in sys.argv else sys.argv
+    if set(said) & set(_HELP):
+        print(help_text(usage, names, groups or {}))
+        sys.exit(0)
+    logging.use_absl_handler()
+    try:
+        arguments = flags.FLAGS(sys.argv)[1:]
+        sys.exit(main(arguments))
+    except flags.Error as error:
+        sys.exit(f'error: {_sentence(error)} --help tells of all flags.')
+    except UsageError as error:
+        sys.exit(f'error: {_sentence(error)} --help tells more.')
+    except ERRORS as error:
+        sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        print('Interrupted; the same command goes on from here.',
+              file=sys.stderr)
+        sys.exit(130)
+
+
+def _sentence(error):
+    line = ' '.join(str(error).split())
+    return line if line.endswith('.') else f'{line}.'
+
+
+def _own_flags(before):
+    """Names of the flags that were defined since, in that order."""
+    return [flag.name for defined in flags.FLAGS.flags_by_module_dict().values()
+            for flag in defined if flag.name not in before]
+
+
+def help_text(usage: str, names: Sequence[str],
+              groups: Mapping[str, Sequence[str]]) -> str:
+    """What --help prints.
+
+    Args:
+        usage: Its first part.
+        names: Of the command's flags.
+        groups: See run.
+    """
+    grouped = {name for group in groups.values() for name in group}
+    rest = [name for name in names if name not in grouped]
+    parts = [usage.strip()]
+    for heading, group in [*groups.items(),
+                           ('More flags' if groups else 'Flags', rest)]:
+        if group:
+            lines = [_flag_text(flags.FLAGS[name]) for name in group]
+            parts.append('\n'.join([f'{heading}:', *lines]))
+    return '\n\n'.join(parts)
+
+
+def _flag_text(flag):
+    """One flag: its form, what it does, its default."""
+    form = f'--{flag.name}' if flag.boolean else f'--{flag.name}=...'
+    values = getattr(flag.parser, 'enum_values', None)
+    text = flag.help or ''
+    if values:
+        text += f' One of {", ".join(map(str, values))}.'
+    if flag.default not in (None, [], False, ''):
+        default = flag.default_as_str.strip("'")
+        text += f' [{default}]'
+    return textwrap.fill(f'{form}  {text}', 79, initial_indent='  ',
+                         subsequent_indent='      ')

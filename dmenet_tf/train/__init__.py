@@ -1,0 +1,1 @@
+"""Training of B, D, C and S together."""
