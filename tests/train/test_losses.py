@@ -5,7 +5,7 @@ import math
 import pytest
 import tensorflow as tf
 
-from dmenet_tf import losses, steps
+from dmenet_tf.train import losses, steps
 
 # sigmoid(log 3) = 3/4: logits with round probabilities.
 LOG3 = math.log(3.0)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dmenet_tf import losses, networks, steps
+from dmenet_tf import networks
+from dmenet_tf.train import losses, steps
 
 ONLY = dict.fromkeys(('lambda_adv', 'lambda_C', 'lambda_S', 'lambda_aux'), 0.0)
 RATE = 1e-3
