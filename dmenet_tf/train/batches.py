@@ -16,10 +16,12 @@ import tensorflow as tf
 
 from dmenet_tf import optics
 from dmenet_tf.train import augment
-from dmenet_tf.train.folders import SETS
+from dmenet_tf.train.config import Augment
+from dmenet_tf.train.folders import NAMES
 from dmenet_tf.train.store import _SIGMA_PER_CODE, _pixels
 
 _DRAWS = 15  # Random numbers per sample: Store.window, _cut_batch, _finish.
+_NO_CHANGES = Augment()
 _FREE_TURNS = 0.5  # Part of the photographs that are turned by any angle.
 
 
@@ -44,63 +46,26 @@ def permuted(index, count, seed):
         max_index=tf.fill(tf.shape(index), tf.constant(count - 1, tf.int64)))
 
 
-@dataclasses.dataclass(frozen=True)
-class Photometric:
-    """Largest random photometric changes; the defaults change nothing.
-
-    Attributes:
-        exposure: Stops up or down.
-        gamma: log2 of gamma, up or down.
-        noise: Standard deviation, in grey levels of 255.
-        noise_power: It is noise * u**noise_power, u even in [0, 1].
-        grain: Correlation of the noise, see augment.add_noise.
-        jpeg_quality: The lowest; 100 is off.
-        grey: Part of the pictures that lose their colours.
-    """
-    exposure: float = 0.0
-    gamma: float = 0.0
-    noise: float = 0.0
-    jpeg_quality: int = 100
-    grey: float = 0.0
-    noise_power: float = 1.0
-    grain: float = 0.0
+def _scale(changes, draw):
+    """draw in [0, 1) -> scale."""
+    return changes.zoom ** (2 * draw - 1)
 
 
-@dataclasses.dataclass(frozen=True)
-class Optical:
-    """Random changes of pictures with sigma that change their sigma.
-
-    Attributes:
-        zoom: Scales are drawn from 1 / zoom to zoom, evenly in their
-            logarithm.
-        blur: Largest sigma of a Gaussian over the whole picture, px.
-        blur_share: Part of the pictures that get one.
-        blur_power: Its sigma is blur * u**blur_power, u even in [0, 1].
-    """
-    zoom: float = 1.0
-    blur: float = 0.0
-    blur_share: float = 0.5
-    blur_power: float = 1.0
-
-    def scale(self, draw):
-        """draw in [0, 1) -> scale."""
-        return self.zoom ** (2 * draw - 1)
-
-    def sigma(self, draw):
-        """draw in [0, 1) -> sigma of the Gaussian, px; 0 for none."""
-        u = max((draw - 1) / self.blur_share + 1, 0.0)
-        return self.blur * u**self.blur_power
+def _sigma(changes, draw):
+    """draw in [0, 1) -> sigma of the Gaussian, px; 0 for none."""
+    u = max((draw - 1) / changes.blur_share + 1, 0.0)
+    return changes.blur * u**changes.blur_power
 
 
 def _photometric(image, draws, seeds, strength):
-    """Changes a batch by draws [b, 9] in [0, 1); see Photometric."""
+    """Changes a batch by draws [b, 9] in [0, 1); see Augment."""
     if strength.exposure or strength.gamma:
         image = augment.change_exposure(
             image, (2 * draws[:, 0] - 1) * strength.exposure,
             (2 * draws[:, 1] - 1) * strength.gamma)
     if strength.noise:
         std = draws[:, 2]**strength.noise_power * strength.noise / 255.0
-        # 5 and 6 are Optical's.
+        # 5 and 6 are zoom and blur.
         grain = draws[:, 7:9] * strength.grain if strength.grain else None
         image = augment.add_noise(image, std, seeds, grain)
     if strength.grey:
@@ -113,25 +78,25 @@ def _photometric(image, draws, seeds, strength):
     return image
 
 
-def _draws(set_seed, index):
+def _draws(dataset_seed, index):
     """The random numbers of a sample, [_DRAWS] in [0, 1).
 
     Philox is a function of key and counter: a stateless generator. TensorFlow
     has one too, but an op per sample costs more than cutting the crop.
     """
-    bits = np.random.Philox(key=set_seed, counter=index)
+    bits = np.random.Philox(key=dataset_seed, counter=index)
     return np.random.Generator(bits).random(_DRAWS, np.float32)
 
 
-def _cut_batch(store, crop, turn, optical, set_seed, indices, pictures):
+def _cut_batch(store, crop, turn, changes, dataset_seed, indices, pictures):
     """The NumPy half of a batch.
 
     Args:
         store: Store.
         crop: Side, px.
         turn: Whether some are to be turned by any angle.
-        optical: Optical.
-        set_seed: Seed of this set's random numbers.
+        changes: Augment.
+        dataset_seed: Seed of this set's random numbers.
         indices, pictures: int64 [b]: sample indices, and what they show.
 
     Returns:
@@ -140,7 +105,7 @@ def _cut_batch(store, crop, turn, optical, set_seed, indices, pictures):
         the batch int32 [k], images [k, n, n, 3] and labels [k, n, n, 1], n =
         augment.window_size(crop).
     """
-    draws = np.stack([_draws(set_seed, int(i)) for i in indices])
+    draws = np.stack([_draws(dataset_seed, int(i)) for i in indices])
     turned = np.flatnonzero((draws[:, 4] < _FREE_TURNS) & turn)
 
     def cut(places, size):
@@ -151,8 +116,8 @@ def _cut_batch(store, crop, turn, optical, set_seed, indices, pictures):
                 continue
             turns = int(draws[i, 3] * 4) if size == crop else 0
             image, label = store.window(pictures[i], size, draws[i, :3],
-                                        turns, optical.scale(draws[i, 11]),
-                                        optical.sigma(draws[i, 12]))
+                                        turns, _scale(changes, draws[i, 11]),
+                                        _sigma(changes, draws[i, 12]))
             _pixels(images_[row])[:] = image
             if label is not None:
                 labels[row, ..., 0] = label
@@ -163,7 +128,7 @@ def _cut_batch(store, crop, turn, optical, set_seed, indices, pictures):
 
 
 def _finish(image, label, draws, places, windows, window_labels, indices, name,
-            crop, strength, convention, set_seed):
+            crop, strength, convention, dataset_seed):
     """The TensorFlow half: turns by any angle, photometry, units."""
     b = indices.shape[0]
     image = tf.cast(tf.ensure_shape(image, [b, crop, crop, 3]), tf.float32)
@@ -182,8 +147,8 @@ def _finish(image, label, draws, places, windows, window_labels, indices, name,
             'nearest')
         label = tf.tensor_scatter_nd_update(
             label, places[:, None], tf.cast(masks, tf.uint16))
-    seeds = tf.stack([tf.fill([b], tf.constant(set_seed, tf.int64)), indices],
-                     axis=1)
+    seeds = tf.stack([tf.fill([b], tf.constant(dataset_seed, tf.int64)),
+                      indices], axis=1)
     image = _photometric(image / 255.0, draws[:, 6:], seeds, strength)
     return {'image': image} | _label(name, label, convention)
 
@@ -225,8 +190,7 @@ class Shard:
 
 
 def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
-                 rotate=True, photometric=None, convention='sigma7',
-                 optical=None):
+                 any_angle=True, changes=_NO_CHANGES, convention='sigma7'):
     """The training batches of one worker, from `first_step` on.
 
     Args:
@@ -236,45 +200,45 @@ def make_batches(stores, crop, shard, seed, first_step=0, last_step=None,
         seed: Of everything random.
         first_step: Steps already done.
         last_step: Where the batches end; None: never.
-        rotate: Turn half of the photographs without a sigma label by any
+        any_angle: Turn half of the photographs without a sigma label by any
             angle, not by quarters. Only half, because turning resamples: D
             must not take that for the mark of a real photograph.
-        photometric: Photometric, or None for no changes.
+        changes: Augment; those that change sigma are made to the synthetic
+            dataset alone.
         convention: What the network's map means, see optics.
-        optical: Optical, or None for no changes.
 
     Returns:
         tf.data.Dataset of steps.make_train_step's batches.
     """
-    strength = photometric or Photometric()
     replicas = shard.local // shard.per_replica
     end = tf.int64.max if last_step is None else last_step * replicas
 
-    def one_set(name, store):
-        set_seed = len(SETS) * seed + SETS.index(name)
+    def one_dataset(name, store):
+        dataset_seed = len(NAMES) * seed + NAMES.index(name)
         synthetic = name == 'synthetic'
-        turn = rotate and not synthetic
-        changes = optical if optical and synthetic else Optical()
+        turn = any_angle and not synthetic
+        optical = changes if synthetic else Augment()
         types = (tf.uint8, tf.uint16, tf.float32, tf.int32, tf.uint8,
                  tf.uint16)
 
         def load(batch):
             indices = shard.indices(batch)
-            pictures = permuted(indices, len(store.pictures),
-                                tf.constant(set_seed, tf.int64))
+            pictures = permuted(indices, len(store.dataset),
+                                tf.constant(dataset_seed, tf.int64))
             return *tf.numpy_function(
-                functools.partial(_cut_batch, store, crop, turn, changes,
-                                  set_seed),
+                functools.partial(_cut_batch, store, crop, turn, optical,
+                                  dataset_seed),
                 [indices, pictures], types), indices
 
         def finish(image, label, draws, places, windows, labels, indices):
             if not turn:
                 windows = None
-            return _finish(image, label, draws, places, windows, labels,
-                           indices, name, crop, strength, convention, set_seed)
+            return _finish(
+                image, label, draws, places, windows, labels, indices, name,
+                crop, changes, convention, dataset_seed)
         batches = tf.data.Dataset.range(first_step * replicas, end)
         return batches.map(
             lambda batch: finish(*load(batch)),
             num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    sets = {name: one_set(name, store) for name, store in stores.items()}
+    sets = {name: one_dataset(name, store) for name, store in stores.items()}
     return tf.data.Dataset.zip(sets).prefetch(2)

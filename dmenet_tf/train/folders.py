@@ -1,4 +1,4 @@
-"""Folders of pictures and labels -> sets that training draws from.
+"""Folders of pictures and labels -> the datasets that training draws from.
 
     synthetic  image/NAME.* + sigma/NAME.png (ours) or blur_map/NAME.png (the
                authors'); sigma_files.py reads both
@@ -15,15 +15,15 @@ from typing import Any
 
 from dmenet_tf import images, sigma_files
 
-SETS = ('synthetic', 'binary', 'real')
+NAMES = ('synthetic', 'binary', 'real')
 
 
 @dataclasses.dataclass(frozen=True)
-class PictureSet:
-    """The pictures of one set.
+class Dataset:
+    """The pictures of one dataset.
 
     Attributes:
-        name: One of SETS.
+        name: One of NAMES.
         images, labels: Paths; labels is empty for 'real'.
         groups: What each picture must not be separated from when some are
             held out: its scene.
@@ -97,7 +97,7 @@ def _scenes(folder, stems):
     return [scenes.get(stem, stem) for stem in stems]
 
 
-def synthetic_set(folders, convention=None):
+def synthetic_dataset(folders, convention=None):
     """Finds photographs with sigma maps.
 
     Args:
@@ -122,7 +122,7 @@ def synthetic_set(folders, convention=None):
     if len({path.parent.name for path in labels}) > 1:
         raise ValueError('Folders with sigma/ and with blur_map/ cannot be '
                          f'mixed. Received: {[str(f) for f in folders]}.')
-    return PictureSet('synthetic', tuple(pictures), tuple(labels),
+    return Dataset('synthetic', tuple(pictures), tuple(labels),
                       tuple(groups), read_label)
 
 
@@ -133,10 +133,11 @@ def _authors_reader(folder, convention):
             'say what they store: --convention=sigma7 for 10 sigma (their '
             'later generator), --convention=legacy15 for 10 (2 sigma + 1) '
             '(their SYNDOF.zip).')
-    return functools.partial(sigma_files.read_authors_label, convention=convention)
+    return functools.partial(sigma_files.read_authors_label,
+                             convention=convention)
 
 
-def binary_set(folders):
+def binary_dataset(folders):
     """Finds photographs with binary blur masks: image/ and gt/.
 
     Args:
@@ -151,12 +152,12 @@ def binary_set(folders):
     for folder in folders:
         _, images_, labels_ = _pairs(folder, 'gt')
         pictures, labels = pictures + images_, labels + labels_
-    return PictureSet('binary', tuple(pictures), tuple(labels),
+    return Dataset('binary', tuple(pictures), tuple(labels),
                       tuple(path.stem for path in pictures),
                       sigma_files.read_mask)
 
 
-def real_set(folders):
+def real_dataset(folders):
     """Finds photographs without labels.
 
     Raises:
@@ -164,5 +165,36 @@ def real_set(folders):
     """
     pictures = [path for folder in folders
                 for path in sorted(images.images_by_stem(folder).values())]
-    return PictureSet('real', tuple(pictures),
+    return Dataset('real', tuple(pictures),
                       groups=tuple(path.stem for path in pictures))
+
+
+def find_datasets(config):
+    """The datasets to train on and those held out.
+
+    Args:
+        config: train.Config, resolved.
+
+    Returns:
+        ({'synthetic': Dataset, ...}, likewise held out): what the losses of
+        `config` need, and for validation what there is.
+    """
+    found = {'synthetic': synthetic_dataset(config.synthetic,
+                                            config.convention)}
+    if config.binary:
+        found['binary'] = binary_dataset(config.binary)
+    train, held_out = {}, {}
+    for name, dataset in found.items():
+        train[name], held_out[name] = dataset.split(config.hold_out)
+    if config.validate_synthetic:
+        train['synthetic'] = found['synthetic']
+        held_out['synthetic'] = synthetic_dataset(
+            config.validate_synthetic, config.convention)
+    if config.validate_binary:
+        train['binary'] = found.get('binary', ())
+        held_out['binary'] = binary_dataset(config.validate_binary)
+    if not (config.lambda_S or config.lambda_adv):
+        train.pop('binary', None)
+    if config.real and config.lambda_adv:
+        train['real'] = real_dataset(config.real)
+    return train, {name: s for name, s in held_out.items() if len(s)}

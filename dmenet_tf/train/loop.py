@@ -30,6 +30,7 @@ from absl import logging
 from dmenet_tf import files, weights
 from dmenet_tf.train import batches, folders, records, steps, store, validation
 from dmenet_tf.train.checkpoints import Checkpoints, save_or_check_flags
+from dmenet_tf.train.config import Augment
 from dmenet_tf.train.initialise import build_content, build_networks
 
 STOPPED = 143  # Exit status after SIGTERM, as shells report it: 128 + 15.
@@ -50,34 +51,6 @@ def is_chief(strategy):
     if resolver is None or not resolver.task_type:
         return True
     return resolver.task_type in ('chief', 'worker') and resolver.task_id == 0
-
-
-def find_sets(config):
-    """The pictures to train on and those held out.
-
-    Returns:
-        ({'synthetic': PictureSet, ...}, likewise held out): what the losses
-        of `config` need, and for validation what there is.
-    """
-    found = {'synthetic': folders.synthetic_set(config.synthetic,
-                                                 config.convention)}
-    if config.binary:
-        found['binary'] = folders.binary_set(config.binary)
-    train, held_out = {}, {}
-    for name, pictures in found.items():
-        train[name], held_out[name] = pictures.split(config.hold_out)
-    if config.validate_synthetic:
-        train['synthetic'] = found['synthetic']
-        held_out['synthetic'] = folders.synthetic_set(
-            config.validate_synthetic, config.convention)
-    if config.validate_binary:
-        train['binary'] = found.get('binary', ())
-        held_out['binary'] = folders.binary_set(config.validate_binary)
-    if not (config.lambda_S or config.lambda_adv):
-        train.pop('binary', None)
-    if config.real and config.lambda_adv:
-        train['real'] = folders.real_set(config.real)
-    return train, {name: s for name, s in held_out.items() if len(s)}
 
 
 def total_steps(config, steps_per_epoch):
@@ -117,14 +90,12 @@ def make_input(strategy, stores, config, first_step, last_step):
         local = config.batch // context.num_input_pipelines
         shard = batches.Shard(config.batch, replica, local,
                                context.input_pipeline_id * local)
-        photometric = batches.Photometric(
-            config.exposure, config.gamma, config.noise, config.jpeg_quality,
-            config.grey, config.noise_power, config.grain)
-        optical = batches.Optical(config.zoom, config.blur,
-                                   config.blur_share, config.blur_power)
+        changes = Augment(**{
+            field.name: getattr(config, field.name)
+            for field in dataclasses.fields(Augment)})
         return batches.make_batches(
             stores, config.crop, shard, config.seed, first_step, last_step,
-            config.rotate == 'any', photometric, convention(config), optical)
+            config.rotate == 'any', changes, convention(config))
     return iter(strategy.distribute_datasets_from_function(batches_of_worker))
 
 
@@ -250,7 +221,7 @@ class Run:
         self.config, self.workdir = config, pathlib.Path(config.workdir)
         self.strategy = make_strategy(config.distribute)
         self.chief = is_chief(self.strategy)
-        train, held_out = find_sets(config)
+        train, held_out = folders.find_datasets(config)
         self.pictures = train
         self.stores = {name: self._store(s) for name, s in train.items()}
         self.steps_per_epoch = max(len(train['synthetic']) / config.batch, 1)
@@ -350,7 +321,7 @@ class Run:
         """(tag, picture) of the first pictures of each set, held out or not.
         """
         for name, kept in (self.stores | self.held_out).items():
-            for i in range(min(count, len(kept.pictures))):
+            for i in range(min(count, len(kept.dataset))):
                 yield (f'{name}/{i}',
                        self.validator.panel(name, *kept.readable(i)))
 

@@ -47,11 +47,11 @@ def _resize_nearest(array, height, width):
     return array[rows.astype(int)[:, None], columns.astype(int)]
 
 
-def prepare(pictures, index, crop):
+def prepare(dataset, index, crop):
     """Reads one picture and its label at the size of use.
 
     Args:
-        pictures: PictureSet.
+        dataset: Dataset.
         index: Which one.
         crop: Shortest side that is needed, px.
 
@@ -62,16 +62,16 @@ def prepare(pictures, index, crop):
     Raises:
         ValueError, OSError: One line that names the file.
     """
-    image = images.read_image(pictures.images[index])
+    image = images.read_image(dataset.images[index])
     image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
     height, width = image.shape[:2]
     size = fitted_size(height, width, crop)
     label = None
-    if pictures.labels:
-        path = pictures.labels[index]
-        label = _label_of_size(pictures.read_label(path), height, width, path)
+    if dataset.labels:
+        path = dataset.labels[index]
+        label = _label_of_size(dataset.read_label(path), height, width, path)
         label = _resize_nearest(label, *size)
-        if pictures.name == 'synthetic':
+        if dataset.name == 'synthetic':
             # Blur is measured in px: it shrinks and grows with the image.
             label = label * size[1] / width / _SIGMA_PER_CODE
         label = np.clip(np.rint(label), 0, 65535).astype(np.uint16)
@@ -82,10 +82,10 @@ def prepare(pictures, index, crop):
 
 
 class Store:
-    """Prepared pictures of one set, read once and kept where told.
+    """Prepared pictures of one dataset, read once and kept where told.
 
     Args:
-        pictures: PictureSet.
+        dataset: Dataset.
         crop: See prepare.
         cache: 'none' prepares a picture each time; 'ram' keeps it in memory;
             a folder keeps it there as .npy files, memory-mapped, for this and
@@ -94,8 +94,8 @@ class Store:
             read, and say so once; otherwise the error is kept in `error`.
     """
 
-    def __init__(self, pictures, crop, cache='none', skip_corrupt=False):
-        self.pictures, self.crop = pictures, crop
+    def __init__(self, dataset, crop, cache='none', skip_corrupt=False):
+        self.dataset, self.crop = dataset, crop
         self.skip_corrupt = skip_corrupt
         self.error = None
         self._ram = {} if cache == 'ram' else None
@@ -107,36 +107,36 @@ class Store:
 
     def _key(self):
         """Changes with the files, so that no stale picture is used."""
-        read_label = self.pictures.read_label
+        read_label = self.dataset.read_label
         facts = [self.crop, MAX_SIDE, getattr(read_label, 'keywords', {})]
-        for path in (*self.pictures.images, *self.pictures.labels):
+        for path in (*self.dataset.images, *self.dataset.labels):
             stat = path.stat()
             facts.append((str(path.resolve()), stat.st_size, stat.st_mtime_ns))
         digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-        return f'{self.pictures.name}-{digest[:16]}'
+        return f'{self.dataset.name}-{digest[:16]}'
 
     def picture(self, index):
         """(image, label) of prepare, from the cache if it is there."""
         if self._ram is not None:
             if index not in self._ram:
-                self._ram[index] = prepare(self.pictures, index, self.crop)
+                self._ram[index] = prepare(self.dataset, index, self.crop)
             return self._ram[index]
         if self._folder is not None:
             return self._from_folder(index)
-        return prepare(self.pictures, index, self.crop)
+        return prepare(self.dataset, index, self.crop)
 
     def _from_folder(self, index):
         paths = [self._folder / f'{index:06d}.{kind}.npy'
                  for kind in ('image', 'label')]
-        if not self.pictures.labels:
+        if not self.dataset.labels:
             paths.pop()
         if not all(path.is_file() for path in paths):
-            arrays = prepare(self.pictures, index, self.crop)
+            arrays = prepare(self.dataset, index, self.crop)
             for path, array in zip(paths, arrays, strict=False):
                 with files.atomic_path(path) as temporary:
                     files.save_npy(temporary, array)
         loaded = [np.load(path, mmap_mode='r') for path in paths]
-        return loaded if self.pictures.labels else (*loaded, None)
+        return loaded if self.dataset.labels else (*loaded, None)
 
     def readable(self, index):
         """Like picture; with skip_corrupt, the next one that can be read.
@@ -145,7 +145,7 @@ class Store:
             ValueError, OSError: A picture, or with skip_corrupt all of them,
                 cannot be read.
         """
-        n = len(self.pictures)
+        n = len(self.dataset)
         for i in range(index, index + n):
             if i % n in self._corrupt:
                 continue
@@ -158,7 +158,7 @@ class Store:
                 self._corrupt.add(i % n)
                 logging.warning('Skipped: %s', error)
         self.error = ValueError(
-            f'No picture of the {self.pictures.name} set can be read.')
+            f'No picture of the {self.dataset.name} dataset can be read.')
         raise self.error
 
     def window(self, index, size, draws, turns, zoom=1.0, blur=0.0):

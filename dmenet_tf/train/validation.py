@@ -58,7 +58,7 @@ class Validator:
         """
         rows = {name: [] for name in self._stores}
         for name, store in self._stores.items():
-            for i in range(len(store.pictures)):
+            for i in range(len(store.dataset)):
                 image, label = map(cut_to_stride, store.readable(i))
                 label = label_of(name, label, self._convention)
                 rows[name].append(self._row(name, self.outputs(image), label))
