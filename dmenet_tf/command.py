@@ -95,13 +95,15 @@ def help_text(usage: str, names: Sequence[str],
 
 def _flag_text(flag):
     """One flag: its form, what it does, its default."""
-    form = f'--{flag.name}' if flag.boolean else f'--{flag.name}=...'
     values = getattr(flag.parser, 'enum_values', None)
-    text = flag.help or ''
-    if values:
-        text += f' One of {", ".join(map(str, values))}.'
-    if flag.default not in (None, [], False, ''):
+    form, text = f'--{flag.name}=...', flag.help or ''
+    if flag.boolean:
+        form = f'--{flag.name}'
+    elif values:
+        form = f'--{flag.name}={"|".join(values)}'
+        text = text.removeprefix(f'<{"|".join(values)}>: ')  # absl's
+    if flag.default_as_str and not (flag.boolean and not flag.default):
         default = flag.default_as_str.strip("'")
         text += f' [{default}]'
     return textwrap.fill(f'{form}  {text}', 79, initial_indent='  ',
-                         subsequent_indent='      ')
+                         subsequent_indent='      ', break_on_hyphens=False)

@@ -80,6 +80,62 @@ def test_exif_orientation_is_applied(tmp_path, orientation, upright):
     np.testing.assert_array_equal(images.read_image(path), upright)
 
 
+def deep_png(path, codes, orientation=1, profile=None):
+    """A PNG of 16 bits in three channels, which Pillow cannot write."""
+    import imagecodecs
+    path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(codes)))
+    if orientation == 1 and profile is None:
+        return path
+    # Its chunks, from a picture that Pillow writes with the same ones.
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    side = path.with_name('chunks.png')
+    Image.new('RGB', (1, 1)).save(side, exif=exif, icc_profile=profile)
+    chunks = [chunk for kind, chunk in png_chunks(side.read_bytes())
+              if kind in (b'iCCP', b'eXIf')]
+    content = path.read_bytes()
+    path.write_bytes(content[:33] + b''.join(chunks) + content[33:])
+    return path
+
+
+def png_chunks(content):
+    place = 8
+    while place < len(content):
+        length = int.from_bytes(content[place:place + 4], 'big') + 12
+        yield content[place + 4:place + 8], content[place:place + length]
+        place += length
+
+
+DEEP = RNG.integers(0, 65536, (5, 7, 3), np.uint16)
+
+
+def test_sixteen_bit_colours_keep_their_steps(tmp_path):
+    read = images.read_image(deep_png(tmp_path / 'a.png', DEEP))
+    assert read.dtype == np.float32
+    np.testing.assert_allclose(read, DEEP / 257.0, rtol=1e-6)
+
+
+def test_grey_and_alpha_of_sixteen_bits(tmp_path):
+    read = images.read_image(deep_png(tmp_path / 'a.png', DEEP[..., :2]))
+    np.testing.assert_allclose(read, DEEP[..., [0, 0, 0]] / 257.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize('orientation, upright', [
+    (number, turned) for number, turned in UPRIGHT.items() if number > 1])
+def test_sixteen_bit_colours_are_turned(tmp_path, orientation, upright):
+    codes = RGB.astype(np.uint16) * 257
+    path = deep_png(tmp_path / 'a.png', codes, orientation)
+    np.testing.assert_array_equal(images.read_image(path), upright)
+
+
+def test_a_profile_of_sixteen_bit_colours_is_converted(tmp_path):
+    red = np.zeros((4, 4, 3), np.uint16)
+    red[..., 0] = 200 * 257
+    path = deep_png(tmp_path / 'a.png', red, profile=swapped_profile())
+    r, g, b = images.read_image(path)[0, 0]
+    assert g > 190 and r < 10 and b < 10
+
+
 def test_of_an_animation_the_first_frame_is_taken(tmp_path):
     frames = [Image.new('RGB', (6, 5), color) for color in ('red', 'blue')]
     path = saved(tmp_path, frames[0], 'a.gif', save_all=True,
@@ -95,14 +151,17 @@ def test_progressive_jpeg(tmp_path):
                                   images.read_image(progressive))
 
 
-def test_an_icc_profile_is_converted_to_srgb(tmp_path):
+def swapped_profile():
     """A profile with swapped primaries: its red is the green of sRGB."""
     from PIL import ImageCms
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
-    swapped = srgb.replace(b'rXYZ', b'@XYZ').replace(b'gXYZ', b'rXYZ').replace(
+    return srgb.replace(b'rXYZ', b'@XYZ').replace(b'gXYZ', b'rXYZ').replace(
         b'@XYZ', b'gXYZ')
+
+
+def test_an_icc_profile_is_converted_to_srgb(tmp_path):
     path = saved(tmp_path, Image.new('RGB', (4, 4), (200, 0, 0)), 'a.png',
-                 icc_profile=swapped)
+                 icc_profile=swapped_profile())
     r, g, b = images.read_image(path)[0, 0].astype(int)
     assert g > 190 and r < 10 and b < 10
 
@@ -183,3 +242,40 @@ def test_an_unreadable_file_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, 'open', denied)
     with pytest.raises(PermissionError, match='bad file.png: not readable'):
         images.read_image(path)
+
+
+def test_folders_hold_visible_pictures_only(tmp_path):
+    for name in ('b.png', 'a.jpg', '._a.jpg', '.tmp-x.png', 'notes.txt',
+                 'deep/c.png', '.cache/d.png', 'deep/.e.png'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'')
+
+    def names(**options):
+        return [path.relative_to(tmp_path).as_posix()
+                for path in images.find_images(tmp_path, **options)]
+    assert names() == ['a.jpg', 'b.png']
+    assert names(recursive=True) == ['a.jpg', 'b.png', 'deep/c.png']
+    assert images.find_images(tmp_path / 'b.png') == [tmp_path / 'b.png']
+
+
+def test_a_hidden_folder_that_is_named_is_searched(tmp_path):
+    (tmp_path / '.kept').mkdir()
+    (tmp_path / '.kept/a.png').write_bytes(b'')
+    assert images.find_images(tmp_path / '.kept') == [tmp_path / '.kept/a.png']
+
+
+def test_pictures_of_one_name_are_both_named(tmp_path):
+    for name in ('a.jpg', '._a.png', 'b.png'):
+        (tmp_path / name).write_bytes(b'')
+    assert images.images_by_stem(tmp_path) == {
+        'a': tmp_path / 'a.jpg', 'b': tmp_path / 'b.png'}
+    (tmp_path / 'a.png').write_bytes(b'')
+    with pytest.raises(ValueError, match='a.jpg and a.png have the same'):
+        images.images_by_stem(tmp_path)
+
+
+def test_folders_without_pictures_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='has no pictures'):
+        images.images_by_stem(tmp_path)
+    with pytest.raises(FileNotFoundError, match='no such folder'):
+        images.images_by_stem(tmp_path / 'a')

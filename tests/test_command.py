@@ -1,0 +1,91 @@
+"""What every command does with its flags, its errors and --help."""
+
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from dmenet_tf import command
+
+COMMAND = '''
+"""Does a thing.
+
+    python -m thing PATH
+"""
+from absl import flags
+from dmenet_tf import command
+
+def define_flags():
+    flags.DEFINE_integer('count', 3, 'How many.', lower_bound=1)
+    flags.DEFINE_enum('kind', None, ['round', 'flat'], 'Of what kind.')
+    flags.DEFINE_bool('fast', False, 'Do it fast.')
+
+def main(arguments):
+    print(arguments, flags.FLAGS.count)
+    exec(flags.FLAGS.kind == 'flat' and 'raise ValueError("too flat.")' or '')
+    if arguments == ['nothing']:
+        raise command.UsageError('Name something')
+    if arguments == ['stop']:
+        raise KeyboardInterrupt
+    if arguments == ['half']:
+        return 1
+
+if __name__ == '__main__':
+    command.run(main, define_flags, __doc__, {'First': ['kind']})
+'''
+
+
+@pytest.fixture(scope='module')
+def call(tmp_path_factory):
+    path = tmp_path_factory.mktemp('command') / 'thing.py'
+    path.write_text(COMMAND)
+
+    def call(*arguments):
+        ran = subprocess.run([sys.executable, str(path), *arguments],
+                             capture_output=True, text=True)
+        return ran.returncode, ran.stdout, ran.stderr
+    return call
+
+
+def test_arguments_and_flags_are_parsed(call):
+    assert call('a', '--count=5', 'b', '--', '--help') == (
+        0, "['a', 'b', '--help'] 5\n", '')
+
+
+def test_the_status_is_what_main_returns(call):
+    assert call('half')[0] == 1
+
+
+@pytest.mark.parametrize('form', ['--help', '-h', '--helpfull', '--helpshort'])
+def test_help_shows_the_docstring_and_the_own_flags(call, form):
+    status, out, err = call('a', form)
+    assert (status, err) == (0, '')
+    assert out.startswith('Does a thing.\n\n    python -m thing PATH\n')
+    first = out.index('First:\n  --kind=round|flat  Of what kind.\n')
+    assert first < out.index('More flags:\n  --count=...  How many. [3]')
+    assert '--fast  Do it fast.\n' in out
+    assert 'verbosity' not in out  # absl's own
+
+
+@pytest.mark.parametrize('arguments, line', [
+    (['--coutn=2'], "error: Unknown command line flag 'coutn'. Did you mean: "
+     'count ? --help tells of all flags.'),
+    (['--count=0'], 'error: flag --count=0: 0 is not a positive integer. '
+     '--help tells of all flags.'),
+    (['nothing'], 'error: Name something. --help tells more.'),
+    (['a', '--kind=flat'], 'error: too flat.')])
+def test_what_is_wrong_is_one_line(call, arguments, line):
+    status, _, err = call(*arguments)
+    assert status == 1
+    assert err == f'{line}\n'
+
+
+def test_an_interruption_says_that_it_goes_on(call):
+    status, _, err = call('stop')
+    assert status == 130 and err.startswith('Interrupted; the same command')
+
+
+def test_importing_defines_nothing():
+    assert 'count' not in flags.FLAGS
+    assert issubclass(command.UsageError, ValueError)
