@@ -63,8 +63,8 @@ def run(main: Callable[[list[str]], int | None],
 
 
 def _sentence(error):
-    line = ' '.join(str(error).split())
-    return line if line.endswith('.') else f'{line}.'
+    line = ' '.join(str(error).split()).replace(' ?', '?')
+    return line if line.endswith(('.', '?')) else f'{line}.'
 
 
 def _own_flags(before):

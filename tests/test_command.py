@@ -70,7 +70,7 @@ def test_help_shows_the_docstring_and_the_own_flags(call, form):
 
 @pytest.mark.parametrize('arguments, line', [
     (['--coutn=2'], "error: Unknown command line flag 'coutn'. Did you mean: "
-     'count ? --help tells of all flags.'),
+     'count? --help tells of all flags.'),
     (['--count=0'], 'error: flag --count=0: 0 is not a positive integer. '
      '--help tells of all flags.'),
     (['nothing'], 'error: Name something. --help tells more.'),
