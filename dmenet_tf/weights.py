@@ -9,7 +9,9 @@ A weights file is one `.npz` without pickled objects:
                                    was trained, on what, licence
 """
 
+import hashlib
 import json
+import os
 import pathlib
 import pickle
 import re
@@ -23,6 +25,7 @@ from dmenet_tf import files, inference, networks, optics
 
 FORMAT_VERSION = 1
 _BUNDLED = pathlib.Path(__file__).parent / 'bundled'
+_SEPARATORS = {os.sep, os.altsep}
 _VGG19_FILE = 'vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5'
 # How the authors' TF1 graph calls our three networks.
 _AUTHORS_SCOPES = {'B': ('main_net/defocus_net/encoder',
@@ -439,18 +442,48 @@ def bundled_models():
     return sorted(file.stem for file in _BUNDLED.glob('*.npz'))
 
 
-def _find(source):
-    """The file of a bundled model's name, or the path itself."""
+def find(source: str | pathlib.Path) -> pathlib.Path:
+    """The file of a bundled model's name, or the path itself.
+
+    A bundled name wins over what is called so in the working directory. What
+    has a suffix or a separator is a path, and so is a pathlib.Path.
+
+    Args:
+        source: As of load_model.
+
+    Returns:
+        Path; whether a file is there is for its reader to see.
+
+    Raises:
+        FileNotFoundError: The name is neither a bundled model nor a file.
+    """
     path = pathlib.Path(source)
-    if path.suffix or path.exists():
+    if not isinstance(source, str) or path.suffix or set(source) & _SEPARATORS:
         return path
-    path = _BUNDLED / f'{source}.npz'
+    bundled = _BUNDLED / f'{source}.npz'
+    if bundled.is_file():
+        return bundled
+    if path.is_file():
+        return path
+    raise FileNotFoundError(
+        f'{source!r} is neither a weights file nor a bundled model. '
+        f'Bundled: {", ".join(bundled_models()) or "none yet"}. '
+        'python -m dmenet_tf.train makes weights files.')
+
+
+def digest(source: str | pathlib.Path) -> str:
+    """SHA-256 of a model's file, hexadecimal: which weights these are.
+
+    Args:
+        source: As of load_model.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    path = find(source)
     if not path.is_file():
-        raise FileNotFoundError(
-            f'{source!r} is neither a weights file nor a bundled model. '
-            f'Bundled: {", ".join(bundled_models()) or "none yet"}. '
-            'python -m dmenet_tf.train makes weights files.')
-    return path
+        raise FileNotFoundError(f'{path}: no such weights file.')
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _is_authors(arrays):
@@ -471,7 +504,7 @@ def load_model(source='small'):
     Raises:
         FileNotFoundError, ValueError: One line: what is missing or differs.
     """
-    path = _find(source)
+    path = find(source)
     arrays = _read_npz(path)
     if _is_authors(arrays):
         return inference.build_estimator(_from_authors(arrays, path).B,
@@ -489,7 +522,7 @@ def describe(source='small'):
     Returns:
         Dict of JSON values: convention, architecture, training, licence.
     """
-    path = _find(source)
+    path = find(source)
     arrays = _read_npz(path)
     if _is_authors(arrays):
         return {'convention': 'legacy15',

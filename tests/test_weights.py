@@ -1,6 +1,7 @@
 """Weights: our files, the authors', VGG19's, and what is wrong with them."""
 
 import json
+import pathlib
 import pickle
 
 import h5py
@@ -268,3 +269,35 @@ def test_offline_imagenet_names_the_file_and_the_flag(monkeypatch):
 def test_a_missing_vgg19_file_is_one_line():
     with pytest.raises(FileNotFoundError, match='no such file'):
         weights.initialise_vgg19(networks.build_content(2), 'nowhere.h5')
+
+
+def test_a_bundled_name_wins_over_a_folder_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'small').mkdir()
+    assert weights.find('small').name == 'small.npz'
+    assert weights.describe('small')['architecture']['width'] == 16
+    # A suffix or a separator makes it a path.
+    assert weights.find('./small') == pathlib.Path('small')
+    with pytest.raises(FileNotFoundError, match='small: no such weights file'):
+        weights.load_model('./small')
+
+
+def test_a_file_without_suffix_is_found_and_a_folder_is_no_model(
+        saved, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'mine').write_bytes(saved.read_bytes())
+    (tmp_path / 'huge').mkdir()
+    assert weights.describe('mine')['licence'] == 'CC0'
+    with pytest.raises(FileNotFoundError, match="'huge' is neither .* small"):
+        weights.find('huge')
+
+
+def test_digest_is_that_of_the_bytes(saved, tmp_path):
+    path = tmp_path / 'x.npz'
+    path.write_bytes(b'abc')
+    assert weights.digest(path) == (
+        'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
+    assert weights.digest('small') == weights.digest(weights.find('small'))
+    assert weights.digest('small') != weights.digest(saved)
+    with pytest.raises(FileNotFoundError, match='no such weights file'):
+        weights.digest(tmp_path / 'none.npz')
