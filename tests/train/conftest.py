@@ -1,9 +1,13 @@
-"""What the tests of training share: settings of a toy."""
+"""What the tests of training share: settings of a toy, and its pictures."""
 
+import pathlib
 from collections.abc import Callable
 
+import imageio.v3 as iio
+import numpy as np
 import pytest
 
+from dmenet_tf import sigma_files
 from dmenet_tf.train.config import Config, resolve
 
 # B alone, of seconds. Nothing is read from these folders by settings alone.
@@ -16,3 +20,30 @@ TOY = {'synthetic': ['syn'], 'workdir': 'run', 'width': 4, 'refine_blocks': 0,
 def settings() -> Callable[..., Config]:
     """Function of changes to a resolved Config of a toy, B alone."""
     return lambda **changes: resolve(Config(**(TOY | changes)))
+
+
+@pytest.fixture(scope='session')
+def coded_picture() -> Callable[[int, int], np.ndarray]:
+    """Function of (height, width) to a picture whose red tells its label."""
+    def draw(height, width):
+        y, x = np.mgrid[:height, :width]
+        red = (2 * y + x) % 200
+        return np.stack([red, y % 256, x % 256], axis=-1).astype(np.uint8)
+    return draw
+
+
+@pytest.fixture(scope='session')
+def coded_folders(tmp_path_factory, coded_picture) -> pathlib.Path:
+    """syn/, bin/, real/: sigma = red / 50 px; blurred where red > 100."""
+    root = tmp_path_factory.mktemp('coded')
+    for name in ('syn/image', 'syn/sigma', 'bin/image', 'bin/gt', 'real'):
+        (root / name).mkdir(parents=True)
+    for i in range(5):
+        picture = coded_picture(40 + i, 48)
+        red = picture[..., 0]
+        for name in ('syn/image', 'bin/image', 'real'):
+            iio.imwrite(root / name / f'{i}.png', picture)
+        sigma_files.write_png(root / f'syn/sigma/{i}.png', red / 50)
+        iio.imwrite(root / f'bin/gt/{i}.png',
+                    np.where(red > 100, 255, 0).astype(np.uint8))
+    return root
