@@ -1,9 +1,6 @@
 """Puts what make.sh has made into the few JPEGs that the pages show.
 
     python docs/pictures/compose.py FOLDER_OF_RESULTS
-    python docs/pictures/compose.py FOLDER_OF_ABLATION
-
-The second is what experiments/small_ablation.sh leaves in maps/.
 """
 
 import pathlib
@@ -48,12 +45,6 @@ def write(picture, name, quality=86):
 
 def main(folder):
     folder = pathlib.Path(folder)
-    if (folder / 'bdcs').is_dir():
-        rows = {'B': 'b', 'BD': 'bd', 'BDCS': 'bdcs',
-                'BDCS without L_aux': 'bdcs_no_aux'}
-        return write(sheet([[panel(PHOTOGRAPH, 'photograph')] + [
-            panel(folder / name / 'chelsea_normalized.png', caption)
-            for caption, name in rows.items()]]), 'ablation.jpg')
     write(sheet([
         [panel(PHOTOGRAPH, 'photograph'),
          panel(folder / 'chelsea_sigma.png', 'its defocus map')],
