@@ -1,10 +1,12 @@
-"""Files that are whole or absent, and progress that is shown where it helps."""
+"""Atomic writes, and progress that is shown where it helps."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from absl import logging
@@ -12,7 +14,7 @@ from tqdm import tqdm
 
 
 @contextlib.contextmanager
-def atomic_path(path):
+def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a temporary path that becomes `path` if the block succeeds.
 
     The temporary file lies in the same folder, keeps the suffix (libraries
@@ -33,15 +35,31 @@ def atomic_path(path):
     temporary = pathlib.Path(name)
     try:
         yield temporary
-        with temporary.open('rb') as file:
-            os.fsync(file.fileno())
+        _flush_to_disk(temporary)
         # mkstemp made it private; give it the mode of any new file.
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        # Network and FAT file systems may refuse; the file is there.
+        with contextlib.suppress(OSError):
+            temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush_to_disk(path):
+    """fsync, where the file system has it.
+
+    Raises:
+        OSError: The disk is full, or its quota.
+    """
+    # For writing: Windows does not flush what was opened for reading.
+    with path.open('r+b') as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+                raise
 
 
 class _Plain:
@@ -51,7 +69,7 @@ class _Plain:
         self.write = file.write
 
 
-def save_npy(path, array):
+def save_npy(path: str | os.PathLike, array: np.ndarray) -> None:
     """np.save by write(): its errors have the errno that tofile's lack."""
     with open(path, 'wb') as file:
         np.save(_Plain(file), array)
@@ -69,12 +87,14 @@ class _LogLines:
         pass
 
 
-def complain(line):
+def complain(line: object) -> None:
     """Prints one line about one bad file, above a progress bar if there is."""
     tqdm.write(f'error: {line}', file=sys.stderr)
 
 
-def progress(iterable=None, total=None, unit='it', desc=None, initial=0):
+def progress(iterable: Iterable | None = None, total: int | None = None,
+             unit: str = 'it', desc: str | None = None,
+             initial: int = 0) -> tqdm:
     """tqdm's bar when a terminal watches, else a log line every half minute.
 
     Args:

@@ -1,0 +1,74 @@
+"""Atomic writes on disks that are full, or refuse what is not needed."""
+
+import errno
+import os
+import stat
+
+import numpy as np
+import pytest
+
+from dmenet_tf import files
+
+
+def test_a_file_appears_when_it_is_complete(tmp_path):
+    path = tmp_path / 'deep/a.txt'
+    with files.atomic_path(path) as temporary:
+        temporary.write_text('new')
+        assert not path.exists()
+        assert temporary.parent == path.parent and temporary.suffix == '.txt'
+    assert path.read_text() == 'new'
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_old_file(tmp_path):
+    path = tmp_path / 'a.txt'
+    path.write_text('old')
+    with pytest.raises(KeyError), files.atomic_path(path) as temporary:
+        temporary.write_text('half')
+        raise KeyError
+    assert path.read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_has_the_usual_mode(tmp_path):
+    usual = tmp_path / 'usual'
+    usual.touch()
+    with files.atomic_path(tmp_path / 'a') as temporary:
+        temporary.write_text('x')
+    assert stat.S_IMODE((tmp_path / 'a').stat().st_mode) == stat.S_IMODE(
+        usual.stat().st_mode)
+
+
+@pytest.mark.parametrize('owner, name', [(os, 'fsync'),
+                                         (type(files.pathlib.Path()), 'chmod')])
+def test_what_a_file_system_refuses_is_not_needed(tmp_path, monkeypatch, owner,
+                                                  name):
+    def refused(*_, **__):
+        raise OSError(errno.EPERM, 'Operation not permitted')
+    monkeypatch.setattr(owner, name, refused)
+    with files.atomic_path(tmp_path / 'a') as temporary:
+        temporary.write_text('x')
+    assert (tmp_path / 'a').read_text() == 'x'
+
+
+def test_a_disk_that_is_full_when_flushed_fails(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match='No space'), files.atomic_path(
+            tmp_path / 'a') as temporary:
+        temporary.write_text('x')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arrays_are_saved_by_write(tmp_path):
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    files.save_npy(tmp_path / 'a.npy', array)
+    np.testing.assert_array_equal(np.load(tmp_path / 'a.npy'), array)
+
+
+def test_progress_counts_and_yields_everything(capsys):
+    assert list(files.progress([1, 2, 3], unit='photo')) == [1, 2, 3]
+    with files.progress(total=4, initial=1) as bar:
+        bar.update()
+        assert bar.n == 2
