@@ -2,20 +2,32 @@
 
     synthetic  image/NAME.* + sigma/NAME.png (ours) or blur_map/NAME.png (the
                authors'); sigma_files.py reads both
-    binary     image/NAME.* + gt/NAME.* (a mask, 255 = blurred)
+    binary     image/NAME.* + gt/NAME.* (a mask; its larger code is blurred)
     real       any photographs
+
+What is held out is nowhere trained on: frames of one scene stay together,
+and a photograph that is held out leaves every other folder that has it too.
 """
 
+import collections
 import dataclasses
 import functools
 import hashlib
 import json
 import pathlib
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from absl import logging
 
 from dmenet_tf import images, sigma_files
+from dmenet_tf.train.config import Config
 
 NAMES = ('synthetic', 'binary', 'real')
+_DIGEST_BYTES = 4096  # Of a file's start and of its end, see Dataset.digest.
+# SCENE_frame_0001, SCENE_0001, frame_0001.
+_FRAME = re.compile(r'(?P<scene>.*?)[ _.-]*(?P<word>frame)?[ _.-]*\d+', re.I)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,53 +38,85 @@ class Dataset:
         name: One of NAMES.
         images, labels: Paths; labels is empty for 'real'.
         groups: What each picture must not be separated from when some are
-            held out: its scene.
-        read_label: Path -> [h, w]: sigma in px, float32, or 1 where blurred
-            and 0 where sharp.
+            held out: its scene; empty for 'real'.
+        read_label: Path -> [h, w]: sigma in px, float32, or whether blurred,
+            bool.
     """
     name: str
-    images: tuple
-    labels: tuple = ()
-    groups: tuple = ()
-    read_label: Any = None
+    images: tuple[pathlib.Path, ...]
+    labels: tuple[pathlib.Path, ...] = ()
+    groups: tuple[str, ...] = ()
+    read_label: Callable[[pathlib.Path], np.ndarray] | None = None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
-    def subset(self, keep):
+    def subset(self, keep: Iterable[int]) -> 'Dataset':
         """The pictures at the indices `keep`."""
+        keep = list(keep)
+
         def pick(values):
             return tuple(values[i] for i in keep) if values else ()
         return dataclasses.replace(
             self, images=pick(self.images), labels=pick(self.labels),
             groups=pick(self.groups))
 
-    def split(self, fraction):
-        """Splits off about `fraction` of the groups, chosen by their names.
+    def split(self, fraction: float) -> tuple['Dataset', 'Dataset']:
+        """Splits off about `fraction` of the pictures, in whole groups.
+
+        Args:
+            fraction: In [0, 1); 0 holds nothing out.
 
         Returns:
-            (the rest, held out): whole groups on either side, the same ones
-            on every machine; at least one is held out if there are two.
+            (the rest, held out): chosen by the groups' names, so the same
+            ones on every machine; neither is empty if there are two groups.
         """
-        def rank(group):
-            return hashlib.sha256(str(group).encode()).hexdigest()
-        ranked = sorted(set(self.groups), key=rank)
-        count = round(fraction * len(ranked))
-        if fraction and len(ranked) > 1:
-            count = min(max(count, 1), len(ranked) - 1)
-        held = set(ranked[:count])
+        held = self._held_groups(fraction)
         indices = range(len(self))
-        return (self.subset([i for i in indices if self.groups[i] not in held]),
-                self.subset([i for i in indices if self.groups[i] in held]))
+        return (self.subset(i for i in indices if self.groups[i] not in held),
+                self.subset(i for i in indices if self.groups[i] in held))
+
+    def _held_groups(self, fraction):
+        def rank(group):
+            return hashlib.sha256(group.encode()).hexdigest()
+        sizes = collections.Counter(self.groups)
+        smallest = min(sorted(sizes), key=sizes.get)
+        wanted, held = fraction * len(self), set()
+        for group in sorted(sizes, key=rank):
+            if sizes[group] <= 2 * wanted:  # Then it brings us nearer.
+                held.add(group)
+                wanted -= sizes[group]
+        if fraction and len(sizes) > 1:
+            held = held or {smallest}
+            held -= {smallest} if len(held) == len(sizes) else set()
+        return held
+
+    def digest(self) -> dict[str, int | str]:
+        """What tells whether this is the dataset that it was.
+
+        Returns:
+            {'count': pictures, 'digest': sha256, hex}: of names, sizes, and
+            the first and last 4096 bytes of all files; where they are and
+            how old does not count.
+        """
+        digest = hashlib.sha256()
+        for path in (*self.images, *self.labels):
+            size = path.stat().st_size
+            digest.update(f'{path.name}\n{size}\n'.encode())
+            with path.open('rb') as file:
+                digest.update(file.read(_DIGEST_BYTES))
+                file.seek(max(size - _DIGEST_BYTES, 0))
+                digest.update(file.read(_DIGEST_BYTES))
+        return {'count': len(self), 'digest': digest.hexdigest()}
 
 
 def _pairs(folder, label_folder):
-    """Pictures of folder/image with their labels.
+    """Pictures of folder/image with their labels: (stems, images, labels).
 
     Raises:
         FileNotFoundError: Some have none; the message names the first.
+        ValueError: Two have one name.
     """
-    folder = pathlib.Path(folder)
     pictures = images.images_by_stem(folder / 'image')
     labels = images.images_by_stem(folder / label_folder)
     missing = sorted(set(pictures) - set(labels))
@@ -86,18 +130,37 @@ def _pairs(folder, label_folder):
 
 
 def _scenes(folder, stems):
-    """The scene of each picture, from manifest.jsonl; else its own name."""
-    manifest = pathlib.Path(folder) / 'manifest.jsonl'
-    scenes = {}
+    """The scene of each picture: from manifest.jsonl, else from its name."""
+    manifest = folder / 'manifest.jsonl'
+    scenes = dict(zip(stems, _scenes_of_names(folder, stems), strict=True))
     if manifest.is_file():
         for line in manifest.read_text().splitlines():
             entry = json.loads(line)
             stem = pathlib.Path(entry.get('name', '')).stem
             scenes[stem] = str(entry.get('scene', stem))
-    return [scenes.get(stem, stem) for stem in stems]
+    return [scenes[stem] for stem in stems]
 
 
-def synthetic_dataset(folders, convention=None):
+def _scenes_of_names(folder, stems):
+    """What stands before the frame's number; else the whole name.
+
+    Sintel's alley_1_frame_0001 is of alley_1. The folder is the scene of
+    frame_0001. A number alone is a picture of its own, and so is IMG_0001
+    where all names of the folder begin alike: then cameras count.
+    """
+    matches = [_FRAME.fullmatch(stem) for stem in stems]
+    alike = len({match and match['scene'] for match in matches}) == 1
+
+    def scene(stem, match):
+        if match is None or (alike and not match['word']):
+            return stem
+        return match['scene'] or (folder.resolve().name if match['word']
+                                  else stem)
+    return map(scene, stems, matches)
+
+
+def synthetic_dataset(folders: Sequence[str | pathlib.Path],
+                      convention: str | None = None) -> Dataset:
     """Finds photographs with sigma maps.
 
     Args:
@@ -107,7 +170,8 @@ def synthetic_dataset(folders, convention=None):
 
     Raises:
         FileNotFoundError: Missing or empty folders, missing labels.
-        ValueError: The authors' tree without a convention.
+        ValueError: The authors' tree without a convention; both layouts; two
+            pictures of a folder have one name.
     """
     pictures, labels, groups = [], [], []
     read_label = sigma_files.read_sigma
@@ -122,8 +186,8 @@ def synthetic_dataset(folders, convention=None):
     if len({path.parent.name for path in labels}) > 1:
         raise ValueError('Folders with sigma/ and with blur_map/ cannot be '
                          f'mixed. Received: {[str(f) for f in folders]}.')
-    return Dataset('synthetic', tuple(pictures), tuple(labels),
-                      tuple(groups), read_label)
+    return Dataset('synthetic', tuple(pictures), tuple(labels), tuple(groups),
+                   read_label)
 
 
 def _authors_reader(folder, convention):
@@ -137,7 +201,7 @@ def _authors_reader(folder, convention):
                              convention=convention)
 
 
-def binary_dataset(folders):
+def binary_dataset(folders: Sequence[str | pathlib.Path]) -> Dataset:
     """Finds photographs with binary blur masks: image/ and gt/.
 
     Args:
@@ -149,52 +213,129 @@ def binary_dataset(folders):
         ValueError: Two pictures of a folder have one name.
     """
     pictures, labels = [], []
-    for folder in folders:
+    for folder in map(pathlib.Path, folders):
         _, images_, labels_ = _pairs(folder, 'gt')
         pictures, labels = pictures + images_, labels + labels_
     return Dataset('binary', tuple(pictures), tuple(labels),
-                      tuple(path.stem for path in pictures),
-                      sigma_files.read_mask)
+                   tuple(path.stem for path in pictures),
+                   sigma_files.read_mask)
 
 
-def real_dataset(folders):
-    """Finds photographs without labels.
+def real_dataset(folders: Sequence[str | pathlib.Path]) -> Dataset:
+    """Finds photographs without labels; a.jpg and a.png are two.
 
     Raises:
         FileNotFoundError: A folder is missing or empty.
     """
-    pictures = [path for folder in folders
-                for path in sorted(images.images_by_stem(folder).values())]
-    return Dataset('real', tuple(pictures),
-                      groups=tuple(path.stem for path in pictures))
+    pictures = []
+    for folder in map(pathlib.Path, folders):
+        if not folder.is_dir():
+            raise FileNotFoundError(f'{folder}: no such folder.')
+        found = images.find_images(folder)
+        if not found:
+            raise FileNotFoundError(f'{folder}: has no pictures.')
+        pictures += found
+    return Dataset('real', tuple(pictures))
 
 
-def find_datasets(config):
+def without(dataset: Dataset, held_out: Dataset) -> Dataset:
+    """The pictures of a dataset that are not among those held out.
+
+    Neither the same files, by whatever path, nor copies of them, under
+    whatever name, are left.
+    """
+    digest = functools.cache(
+        lambda path: hashlib.sha256(path.read_bytes()).digest())
+    held = {path.resolve() for path in held_out.images}
+    by_size = collections.defaultdict(set)
+    for path in held:
+        by_size[path.stat().st_size].add(path)
+
+    def is_held(path):
+        path = path.resolve()
+        same_size = by_size.get(path.stat().st_size, ())
+        return path in held or bool(same_size) and digest(path) in {
+            digest(other) for other in same_size}
+    return dataset.subset(i for i, path in enumerate(dataset.images)
+                          if not is_held(path))
+
+
+def find_datasets(
+        config: Config) -> tuple[dict[str, Dataset], dict[str, Dataset]]:
     """The datasets to train on and those held out.
 
     Args:
-        config: train.Config, resolved.
+        config: Resolved.
 
     Returns:
         ({'synthetic': Dataset, ...}, likewise held out): what the losses of
         `config` need, and for validation what there is.
+
+    Raises:
+        FileNotFoundError, ValueError: Folders are not as they should be, or
+            what is held out leaves a dataset without pictures.
     """
     found = {'synthetic': synthetic_dataset(config.synthetic,
                                             config.convention)}
     if config.binary:
         found['binary'] = binary_dataset(config.binary)
-    train, held_out = {}, {}
+    train, held_out = dict(found), _validation_datasets(config)
     for name, dataset in found.items():
-        train[name], held_out[name] = dataset.split(config.hold_out)
-    if config.validate_synthetic:
-        train['synthetic'] = found['synthetic']
-        held_out['synthetic'] = synthetic_dataset(
-            config.validate_synthetic, config.convention)
-    if config.validate_binary:
-        train['binary'] = found.get('binary', ())
-        held_out['binary'] = binary_dataset(config.validate_binary)
+        if name not in held_out:
+            train[name], held = _hold_out(dataset, config.hold_out)
+            held_out |= {name: held} if len(held) else {}
     if not (config.lambda_S or config.lambda_adv):
         train.pop('binary', None)
     if config.real and config.lambda_adv:
         train['real'] = real_dataset(config.real)
-    return train, {name: s for name, s in held_out.items() if len(s)}
+    return {name: _without_all(dataset, held_out.values())
+            for name, dataset in train.items()}, held_out
+
+
+def _validation_datasets(config):
+    """Those of --validate_synthetic and --validate_binary."""
+    held_out = {}
+    if config.validate_synthetic:
+        held_out['synthetic'] = synthetic_dataset(config.validate_synthetic,
+                                                  config.convention)
+    if config.validate_binary:
+        held_out['binary'] = binary_dataset(config.validate_binary)
+    return held_out
+
+
+def _hold_out(dataset, fraction):
+    """Dataset.split, and a word if it cannot.
+
+    Raises:
+        ValueError: It leaves nothing to train on.
+    """
+    rest, held = dataset.split(fraction)
+    name, count = dataset.name, len(dataset)
+    if not len(rest):
+        raise ValueError(
+            f'--hold_out={fraction:g} leaves none of the {count} pictures of '
+            f'the {name} dataset: they are of one scene. Pass pictures of '
+            f'more scenes, --validate_{name} with other pictures, or '
+            '--hold_out=0.')
+    if fraction and not len(held):
+        logging.warning('Nothing of the %s dataset is held out: its %d '
+                        'pictures are of one scene.', name, count)
+    return rest, held
+
+
+def _without_all(dataset, held_out):
+    """without(), of several datasets; says how many pictures left.
+
+    Raises:
+        ValueError: None stays.
+    """
+    left = functools.reduce(without, held_out, dataset)
+    removed = len(dataset) - len(left)
+    if not len(left):
+        raise ValueError(
+            f'--{dataset.name}: all {removed} pictures of the {dataset.name} '
+            'dataset are held out for validation; it needs others.')
+    if removed:
+        logging.info('%d pictures that are held out left the %s dataset.',
+                     removed, dataset.name)
+    return left
