@@ -12,7 +12,7 @@ One photograph goes through them like this:
 
 The paper leaves the layers to its supplement. These are the layers of the
 authors' released graph, with its names, so that its checkpoints can be read
-(weights.load_authors_checkpoint) and give the same numbers:
+(foreign_weights.load_authors_checkpoint) and give the same numbers:
 
 * 3x3 convolutions of B and C see one pixel of symmetric padding, not zeros:
   zeros would be a dark sharp frame around every photograph.

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from dmenet_tf import networks, weights
+from dmenet_tf import foreign_weights, networks, variables
 
 DATA = pathlib.Path(__file__).parent / 'data'
 SIDE_LEVELS = (4, 3, 2, 1, 0)
@@ -47,7 +47,7 @@ def authors_checkpoint(tmp_path_factory, authors_shapes):
 
 @pytest.fixture(scope='session')
 def authors_networks(authors_checkpoint):
-    return weights.load_authors_checkpoint(authors_checkpoint)
+    return foreign_weights.load_authors_checkpoint(authors_checkpoint)
 
 
 EXPECTED = np.load(DATA / 'authors_graph_seed1.npz')
@@ -104,9 +104,9 @@ def test_s_on_the_authors_map_gives_their_logits(outputs, mode):
 
 def test_all_variables_of_the_authors_are_used(authors_networks,
                                                authors_shapes):
-    used = {weights.authors_name(letter, name): tuple(variable.shape)
+    used = {foreign_weights.authors_name(letter, name): tuple(variable.shape)
             for letter, model in authors_networks._asdict().items()
-            for name, variable in weights.variables(model).items()}
+            for name, variable in variables.of(model).items()}
     assert len(used) == 313
     assert used == {k: tuple(shape) for k, shape in authors_shapes.items()}
 
@@ -174,8 +174,8 @@ def test_zero_padding_saves_the_padding_layers():
 def test_without_side_heads_the_map_is_the_same(toy_b):
     bare = networks.build_blur_estimator(width=4, refine_blocks=1,
                                          side_heads=False)
-    source = weights.variables(toy_b)
-    for name, variable in weights.variables(bare).items():
+    source = variables.of(toy_b)
+    for name, variable in variables.of(bare).items():
         variable.assign(source[name])
     image = np.random.default_rng(0).random((1, 32, 32, 3)).astype(np.float32)
     np.testing.assert_array_equal(bare(image)['defocus'],
@@ -196,14 +196,14 @@ def test_c_is_frozen_and_sees_the_map_as_grey():
     c = networks.build_content(width=4)
     assert not c.trainable_weights
     assert c(np.zeros((1, 32, 32, 1), np.float32)).shape == (1, 4, 4, 32)
-    names = list(weights.variables(c))
+    names = list(variables.of(c))
     assert names[-1] == 'conv4_4/bias' and len(names) == 24
 
 
 def test_c_may_end_earlier():
     c = networks.build_content(width=4, layer='conv3_1')
     assert c(np.zeros((1, 32, 32, 1), np.float32)).shape == (1, 8, 8, 16)
-    assert list(weights.variables(c))[-1] == 'conv3_1/bias'
+    assert list(variables.of(c))[-1] == 'conv3_1/bias'
 
 
 @pytest.mark.parametrize('policy', ['mixed_float16', 'mixed_bfloat16'])

@@ -1,10 +1,8 @@
-"""Weights: our files, the authors', VGG19's, and what is wrong with them."""
+"""Weights: files of ours, names of models, and what is wrong with them."""
 
 import json
 import pathlib
-import pickle
 
-import h5py
 import keras
 import numpy as np
 import pytest
@@ -51,20 +49,80 @@ def test_load_equals_save_bit_for_bit(nets, saved):
             np.testing.assert_array_equal(a, b)
 
 
-def test_average_is_the_mean_of_every_variable(nets, saved, tmp_path):
+@pytest.fixture(scope='module')
+def stages(saved, tmp_path_factory):
+    """Two files of one training; the variables of the later are doubled."""
+    folder = tmp_path_factory.mktemp('stages')
     with np.load(saved) as archive:
-        doubled = {name: 2 * archive[name] for name in archive.files
-                   if archive[name].dtype == np.float32}
-    other = rewritten(saved, tmp_path / 'other.npz', **doubled)
-    mean, metadata = weights.average([saved, other])
-    assert metadata['licence'] == 'CC0'
+        arrays = dict(archive)
+    said = json.loads(str(arrays.pop('metadata')))
+    paths = []
+    for factor in (1, 2):
+        metadata = {**said, 'trained': {'steps': 100 * factor}}
+        paths.append(folder / f'stage{factor}.npz')
+        np.savez(paths[-1], metadata=json.dumps(metadata), **{
+            name: factor * array for name, array in arrays.items()})
+    return paths
+
+
+def test_average_is_the_mean_of_every_variable(nets, stages, tmp_path):
+    mean, _ = weights.average(stages)
     for before, after in zip(nets, mean, strict=True):
         for a, b in zip(before.variables, after.variables, strict=True):
             np.testing.assert_allclose(b, 1.5 * np.asarray(a), rtol=1e-6)
     weights.save(tmp_path / 'b.npz', nets._replace(S=None),
                  {'convention': 'sigma7'})
     with pytest.raises(ValueError, match='b.npz: cannot be averaged'):
-        weights.average([saved, tmp_path / 'b.npz'])
+        weights.average([stages[0], tmp_path / 'b.npz'])
+
+
+def test_a_mean_says_what_all_its_parts_are(nets, stages):
+    one, two = stages
+    mean, metadata = weights.average([two, one, two, two])
+    np.testing.assert_allclose(  # (3 x 2 + 1) / 4
+        mean.B.get_layer('u3_c1').kernel,
+        1.75 * np.asarray(nets.B.get_layer('u3_c1').kernel), rtol=1e-6)
+    assert 'trained' not in metadata
+    assert metadata['licence'] == 'CC0'
+    assert metadata['convention'] == 'sigma7'
+    assert metadata['mean_of'] == [
+        {'weight': 3, 'digest': weights.digest(two),
+         'trained': {'steps': 200}},
+        {'weight': 1, 'digest': weights.digest(one),
+         'trained': {'steps': 100}}]
+
+
+def test_one_file_is_no_mean(stages):
+    _, metadata = weights.average([stages[1]] * 2)
+    assert metadata['trained'] == {'steps': 200}
+    assert 'mean_of' not in metadata
+
+
+def test_a_bundled_model_is_loaded_and_averaged_by_its_name(saved):
+    assert weights.load('small', inference_only=True)[1]['architecture'] == (
+        weights.describe('small')['architecture'])
+    with pytest.raises(ValueError, match='toy.npz: cannot be averaged with '
+                       'small: other networks'):
+        weights.average(['small', saved], inference_only=True)
+
+
+def test_small_tells_of_its_own_training():
+    """Three parts of the twelfth stage and one of the eighth."""
+    said = weights.describe('small')
+    assert said['trained']['steps'] == 18100
+    assert said['trained']['batch'] == 8
+    assert 'research' in said['licence']
+    assert 'afterwards' in said['note']
+    twelfth, eighth = said['mean_of']
+    assert (twelfth['weight'], twelfth['stage']) == (3, 12)
+    assert (eighth['weight'], eighth['stage']) == (1, 8)
+    assert twelfth['trained']['steps'] == 300
+    assert twelfth['trained']['flags']['init_weights'] == [
+        'runs/small/b8/weights.npz', 'runs/small/b11/weights.npz']
+    assert twelfth['trained']['flags']['grain'] == 1
+    assert eighth['trained']['steps'] == 3000
+    assert eighth['trained']['flags']['init_weights'] == (
+        'runs/small/b7/weights.npz')
 
 
 def test_load_model_equals_the_network_it_was_saved_from(nets, saved):
@@ -158,117 +216,6 @@ def test_an_unknown_model_says_what_there_is():
         weights.load_model('huge')
     with pytest.raises(FileNotFoundError, match='no such weights file'):
         weights.load_model('runs/none.npz')
-
-
-def test_a_variable_missing_from_the_authors_file_is_named(tmp_path):
-    path = tmp_path / 'DMENet.npz'
-    names = {weights.authors_name('B', 'u0_c_res3/kernel')}
-    assert names == {'main_net/defocus_net/decoder/u0/c_res3/kernel:0'}
-    nets = networks.Networks(networks.build_blur_estimator(),
-                             networks.build_discriminator(),
-                             networks.build_sharpness())
-    np.savez(path, **{
-        weights.authors_name(letter, name): np.asarray(variable)
-        for letter, model in nets._asdict().items()
-        for name, variable in weights.variables(model).items()
-        if name != 'u0_c_res3/kernel'})
-    with pytest.raises(ValueError, match='lacks 1 of the 313 .*'
-                       'decoder/u0/c_res3/kernel:0'):
-        weights.load_authors_checkpoint(path)
-
-
-def vgg19_arrays(width):
-    c = networks.build_blur_estimator(width, 0, side_heads=False)
-    rng = np.random.default_rng(3)
-    return {name: rng.standard_normal(variable.shape).astype(np.float32)
-            for name, variable in weights.variables(c).items()
-            if name.startswith('conv')}
-
-
-def write_npy(path, arrays):
-    layers = {}
-    for name, array in arrays.items():
-        layers.setdefault(name.split('/')[0], []).append(array)
-    np.save(path, np.array(layers, dtype=object), allow_pickle=True)
-
-
-def write_npz(path, arrays):
-    np.savez(path, **{name.replace('/kernel', '_W').replace('/bias', '_b'): a
-                      for name, a in arrays.items()})
-
-
-def write_h5(path, arrays):
-    with h5py.File(path, 'w') as file:
-        for name, array in arrays.items():
-            layer, leaf = name.split('/')
-            layer = f'block{layer[4]}_conv{layer[6]}'
-            group = file.require_group(layer)
-            group.require_group(layer)[f'{leaf}:0'] = array
-            group.attrs['weight_names'] = [
-                f'{layer}/{n}:0'.encode() for n in ('kernel', 'bias')]
-
-
-@pytest.mark.parametrize('suffix, write', [
-    ('.npy', write_npy), ('.npz', write_npz), ('.h5', write_h5)])
-def test_vgg19_is_read_from_each_kind_of_file(tmp_path, suffix, write):
-    arrays = vgg19_arrays(width=2)
-    path = tmp_path / f'vgg19{suffix}'
-    write(path, arrays)
-    b = networks.build_blur_estimator(2, 0, side_heads=False)
-    c = networks.build_content(2)
-    for model, convs in ((b, 16), (c, 12)):
-        weights.initialise_vgg19(model, str(path))
-        found = {name: variable
-                 for name, variable in weights.variables(model).items()
-                 if name.startswith('conv')}
-        assert len(found) == 2 * convs
-        for name, variable in found.items():
-            np.testing.assert_array_equal(variable, arrays[name])
-
-
-def test_vgg19_of_another_width_names_the_variable(tmp_path):
-    write_npz(tmp_path / 'vgg19.npz', vgg19_arrays(width=2))
-    with pytest.raises(ValueError, match=r'conv1_1/kernel has shape.*width'):
-        weights.initialise_vgg19(networks.build_content(4),
-                                 tmp_path / 'vgg19.npz')
-
-
-def test_vgg19_without_a_convolution_names_it(tmp_path):
-    arrays = vgg19_arrays(width=2)
-    del arrays['conv3_1/kernel']
-    write_npz(tmp_path / 'vgg19.npz', arrays)
-    with pytest.raises(ValueError, match='lacks conv3_1/kernel'):
-        weights.initialise_vgg19(networks.build_content(2),
-                                 tmp_path / 'vgg19.npz')
-
-
-class Harmful:
-    def __reduce__(self):
-        return print, ('unpickled',)
-
-
-def test_vgg19_npy_cannot_run_code(tmp_path, capsys):
-    path = tmp_path / 'vgg19.npy'
-    np.save(path, np.array({'conv1_1': Harmful()}, dtype=object),
-            allow_pickle=True)
-    with pytest.raises(ValueError, match='builtins.print is not an array'):
-        weights.initialise_vgg19(networks.build_content(2), path)
-    assert capsys.readouterr().out == ''
-    assert pickle.loads(pickle.dumps(Harmful())) is None  # It would have.
-
-
-def test_offline_imagenet_names_the_file_and_the_flag(monkeypatch):
-    def offline(**_):
-        raise Exception('URL fetch failure: [Errno -2] name not known')
-    monkeypatch.setattr(keras.applications, 'VGG19', offline)
-    with pytest.raises(OSError, match=r'notop\.h5 .* --vgg19=') as caught:
-        weights.initialise_vgg19(networks.build_content(2), 'imagenet')
-    assert '\n' not in str(caught.value)
-
-
-def test_a_missing_vgg19_file_is_one_line():
-    with pytest.raises(FileNotFoundError, match='no such file'):
-        weights.initialise_vgg19(networks.build_content(2), 'nowhere.h5')
 
 
 def test_a_bundled_name_wins_over_a_folder_of_that_name(tmp_path, monkeypatch):

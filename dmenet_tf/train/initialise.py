@@ -5,7 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
-from dmenet_tf import networks, weights
+from dmenet_tf import foreign_weights, networks, variables, weights
 
 
 def build_networks(config):
@@ -23,7 +23,7 @@ def build_networks(config):
     if config.init_weights:
         _copy_from_file(nets, config)
     elif config.vgg19 != 'none' and config.width == 64:
-        weights.initialise_vgg19(nets.B, config.vgg19)
+        foreign_weights.initialise_vgg19(nets.B, config.vgg19)
     if config.batch_norm == 'frozen':
         for model in nets:
             for layer in model.layers if model is not None else ():
@@ -49,8 +49,8 @@ def _copy_from_file(nets, config):
         other = getattr(source, letter)
         if model is None or other is None:
             continue
-        theirs = weights.variables(other)
-        for name, variable in weights.variables(model).items():
+        theirs = variables.of(other)
+        for name, variable in variables.of(model).items():
             if name not in theirs or theirs[name].shape != variable.shape:
                 raise ValueError(
                     f'{config.init_weights[0]}: {letter}/{name} is missing or '
@@ -66,5 +66,5 @@ def build_content(config):
     if config.vgg19 == 'none':
         return networks.build_content(config.width, config.content_layer)
     content = networks.build_content(layer=config.content_layer)
-    weights.initialise_vgg19(content, config.vgg19)
+    foreign_weights.initialise_vgg19(content, config.vgg19)
     return content

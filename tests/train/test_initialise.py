@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dmenet_tf import weights
+from dmenet_tf import variables, weights
 from dmenet_tf.train.initialise import build_networks
 
 
@@ -23,7 +23,7 @@ def two_files(settings, tmp_path):
     paths = [str(tmp_path / 'a.npz'), str(tmp_path / 'b.npz')]
     for path, shift in zip(paths, (1.0, 3.0), strict=True):
         nets = build_networks(settings(lambda_aux=1.0))
-        for variable in weights.variables(nets.B).values():
+        for variable in variables.of(nets.B).values():
             variable.assign(tf.fill(variable.shape, shift))
         weights.save(path, nets, {'convention': 'sigma7'})
     return paths
@@ -31,7 +31,7 @@ def two_files(settings, tmp_path):
 
 def test_starts_from_the_mean_of_the_files(settings, two_files):
     nets = build_networks(settings(lambda_aux=1.0, init_weights=two_files))
-    for variable in weights.variables(nets.B).values():
+    for variable in variables.of(nets.B).values():
         np.testing.assert_array_equal(variable, np.full(variable.shape, 2.0))
 
 
