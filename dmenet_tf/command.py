@@ -102,8 +102,8 @@ def _flag_text(flag):
     elif values:
         form = f'--{flag.name}={"|".join(values)}'
         text = text.removeprefix(f'<{"|".join(values)}>: ')  # absl's
-    if flag.default_as_str and not (flag.boolean and not flag.default):
-        default = flag.default_as_str.strip("'")
+    default = (flag.default_as_str or '').strip("'")  # '' of empty lists
+    if default and not (flag.boolean and not flag.default):
         text += f' [{default}]'
     return textwrap.fill(f'{form}  {text}', 79, initial_indent='  ',
                          subsequent_indent='      ', break_on_hyphens=False)
