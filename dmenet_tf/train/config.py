@@ -1,12 +1,22 @@
 """Every setting of a training, its presets, and what contradicts what.
 
-Neither TensorFlow nor absl is imported here.
+Importing this imports neither TensorFlow nor absl.
 """
 
 import dataclasses
+import functools
 import logging
+import os
 
 from dmenet_tf import optics
+
+PRESETS = ('paper', 'official')
+ERRORS = ('mse', 'mae')  # Of the maps: the paper's, and see --map_error.
+# Whose pictures B's normalisation statistics are computed from after training,
+# by --batch_norm; with 'frozen' they are not computed.
+STATISTICS = {'all': ('synthetic', 'binary', 'real'),
+              'synthetic': ('synthetic',),
+              'photographs': ('binary', 'real')}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,184 +68,313 @@ AUGMENT = {
         jpeg_quality=70)}
 
 
-def _field(default, help_text, values=None):
-    """A setting: its default, its help, and what it may be."""
-    if isinstance(default, list):
-        return dataclasses.field(default_factory=list,
-                                 metadata={'help': help_text})
-    return dataclasses.field(default=default, metadata={
-        'help': help_text, 'values': values})
+def _field(group, default, help_text, values=()):
+    """A setting: its heading in --help, default, help, and what it may be."""
+    given = ({'default_factory': list} if default == [] else
+             {'default': default})
+    return dataclasses.field(**given, metadata={
+        'group': group, 'help': help_text, 'values': tuple(values)})
+
+
+# By the headings of --help: what everyone needs, then the rest.
+_pictures = functools.partial(_field, 'Pictures to learn from')
+_run = functools.partial(_field, 'The run')
+_more_pictures = functools.partial(_field, 'More about pictures')
+_networks = functools.partial(_field, 'More about the networks')
+_losses = functools.partial(_field, 'More about the losses')
+_optimisation = functools.partial(_field, 'More about the optimisation')
+_execution = functools.partial(_field, 'Execution')
+_records = functools.partial(_field, 'Records')
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Every setting of a run; each is a flag of the same name."""
-    workdir: str = _field(None, 'Folder of the run; made if missing.')
-    # Data.
-    synthetic: list = _field([], 'SYNDOF folders: image/ with sigma/, or the '
-                             "authors' image/ with blur_map/.")
-    real: list = _field([], 'Folders of photographs without labels, D_R.')
-    binary: list = _field([], 'Folders with image/ and gt/ (blur masks), D_B.')
-    validate_synthetic: list = _field(
-        [], 'SYNDOF folders to validate on, in place of --hold_out.')
-    validate_binary: list = _field(
-        [], 'Folders with masks to validate on, in place of --hold_out.')
-    hold_out: float = _field(
+    """Every setting of a run; each is a flag of the same name.
+
+    From Python, `augment` may be any Augment, and one folder or file stands
+    for a list of one. None is open: resolve fills it in.
+    """
+    synthetic: list[str] = _pictures(
+        [], 'Folders of pictures with known blur: image/ and sigma/, as '
+        "python -m dmenet_tf.syndof makes them, or the authors' image/ and "
+        'blur_map/. B learns from them.')
+    real: list[str] = _pictures(
+        [], 'Folders of photographs without labels. Through D they make B '
+        'see photographs as it sees rendered pictures.')
+    binary: list[str] = _pictures(
+        [], 'Folders of photographs with masks of what is blurred: image/ '
+        'and gt/. Through S they teach B where blur begins.')
+    augment: Augment = _pictures(
+        AUGMENT['none'], 'Random changes of the pictures: none (the paper), '
+        'or photographs: of scale, blur, colour, exposure, noise and JPEG, so '
+        'that the network copes with any photograph.', AUGMENT)
+    hold_out: float = _pictures(
         0.05, 'Part of the synthetic scenes and of the masked photographs '
         'that is kept from training and validated on.')
-    convention: str = _field(
+
+    workdir: str | None = _run(
+        None, 'Folder of the run, made if missing. Run again with the same '
+        'flags, training goes on from its last checkpoint.')
+    init_weights: list[str] = _run(
+        [], 'Start from the weights of this bundled model or file, whose '
+        'architecture is taken over; of several, from their mean.')
+    preset: str = _run('paper', 'Losses, batch and rotations of the paper, or '
+                       "of its authors' released code.", PRESETS)
+    width: int | None = _run(
+        None, "Kernels of B's first level; all others scale with it. 16 "
+        'trains on a CPU. Default: 64, or that of --init_weights.')
+    batch: int | None = _run(None, 'Pictures per dataset and step, over all '
+                             'replicas. Default: 4 (paper), 3 (official).')
+    epochs: float | None = _run(
+        None, 'Passes over the synthetic pictures in all. Of --epochs and '
+        '--steps the later one counts. Default: 60.')
+    steps: int | None = _run(None, 'Steps in all.')
+    learning_rate: float = _run(
+        1e-4, "Adam's, at the start. Narrow networks bear 1e-3.")
+
+    validate_synthetic: list[str] = _more_pictures(
+        [], 'Folders with sigma to validate on, in place of --hold_out.')
+    validate_binary: list[str] = _more_pictures(
+        [], 'Folders with masks to validate on, in place of --hold_out.')
+    convention: str | None = _more_pictures(
         None, "What the network's map means: sigma7 (default) or legacy15. "
         "Must be said for the authors' folders, whose labels it explains.",
-        ['sigma7', 'legacy15'])
-    crop: int = _field(240, 'Side of the training crops, px.')
-    rotate: str = _field(
-        None, 'Turns of pictures without sigma: by any angle (preset paper) '
-        'or by quarters (preset official). Pictures with sigma turn by '
-        'quarters only.', ['any', 'quarter'])
-    zoom: float = _field(1.0, 'Random scale of pictures with sigma, from '
-                         '1 / zoom to zoom; sigma is scaled with them.')
-    blur: float = _field(0.0, 'Random blur of whole pictures with sigma: '
-                         'largest sigma, px. So B sees pictures without '
-                         'anything sharp.')
-    blur_share: float = _field(0.5, 'Part of the pictures with sigma that '
-                               '--blur blurs.')
-    blur_power: float = _field(1.0, 'Above 1, small sigmas of --blur are drawn '
-                               'more often: --blur * u**blur_power, u even.')
-    grey: float = _field(0.0, 'Part of the pictures that lose their colours.')
-    exposure: float = _field(0.0, 'Random exposure: most stops up or down.')
-    gamma: float = _field(0.0, 'Random gamma: most of |log2 gamma|.')
-    noise: float = _field(0.0, 'Random noise: largest std, of 255.')
-    noise_power: float = _field(1.0, 'Above 1, little noise is drawn more '
-                                'often: --noise * u**noise_power, u even.')
-    grain: float = _field(0.0, 'Random correlation of the noise between '
-                          'neighbouring pixels and between channels, as in '
-                          'finished photographs: at most this, in [0, 1].')
-    jpeg_quality: int = _field(100, 'Random JPEG: lowest quality; 100 is off.')
-    cache: str = _field('none', 'Where prepared pictures are kept: none, ram, '
-                        'or a folder.')
-    skip_corrupt: bool = _field(False, 'Use the next picture in place of one '
-                                'that cannot be read.')
-    # Networks.
-    width: int = _field(64, "Kernels of B's first level.")
-    refine_blocks: int = _field(7, 'Refinement blocks of B.')
-    padding: str = _field('symmetric', "What B's convolutions see beyond the "
-                          'border; zero is faster where B is narrow.',
-                          ['symmetric', 'zero'])
-    encoder_norm: bool = _field(
-        False, "Batch normalisation in B's encoder too: with --vgg19=none it "
-        'learns faster.')
-    vgg19: str = _field('imagenet', 'VGG19 for the encoder and C: imagenet '
-                        '(download), an .h5, .npy or .npz file, or none.')
-    init_weights: list = _field([], 'Weights file to start from; of several, '
-                                'the mean.')
-    initial_defocus: float = _field(
-        None, "What B's maps are before training, in (0, 1). Close to the "
-        'mean label it saves the steps that biases need to get there. By '
-        'default about 0.5.')
-    batch_norm: str = _field(
-        'all', "Whose statistics B's moving averages follow: those of all "
-        'sets (as the authors), of the synthetic one, or none: frozen '
-        'normalises by the averages and keeps them.',
-        ['all', 'synthetic', 'frozen'])
-    # Losses.
-    preset: str = _field('paper', 'Losses, batch and turns of the paper or of '
-                         "the authors' released code.", ['paper', 'official'])
-    map_error: str = _field('mse', 'Error of the maps in L_B and L_aux: mse '
-                            '(the paper), or mae, to which half a pixel counts '
-                            'as much where all is sharp as under large blur.',
-                            ['mse', 'mae'])
-    lambda_adv: float = _field(None, 'Weight of L_adv; 0 leaves D out. '
-                               'Default: 1e-3.')
-    lambda_D: float = _field(None, 'Weight of L_d. Default: 1.')
-    lambda_C: float = _field(None, 'Weight of L_C; 0 leaves C out. Default: '
-                             '1e-4, or 0 with --vgg19=none.')
-    content_layer: str = _field(
-        'conv4_4', 'Convolution of VGG19 whose features L_C compares: '
-        "the paper's, or an earlier one, up to which --vgg19 must reach.",
-        [f'conv{block}_{i}' for block, last in enumerate((2, 2, 4, 4), 1)
-         for i in range(1, last + 1)])
-    lambda_S: float = _field(None, 'Weight of L_S; 0 leaves S out. Default: '
-                             '2e-2.')
-    lambda_aux: float = _field(None, 'Weight of L_aux; 0 leaves the side '
-                               'heads out. Default: 1.')
-    # Optimisation.
-    batch: int = _field(None, 'Pictures per set and step, over all replicas. '
-                        'Default: 4 (paper), 3 (official).')
-    steps: int = _field(None, 'Steps in all.')
-    epochs: float = _field(None, 'Passes over the synthetic set in all. '
-                           'Default: 60.')
-    learning_rate: float = _field(1e-4, "Adam's, at the start.")
-    schedule: str = _field('exponential', 'Of the learning rate.',
-                           ['exponential', 'cosine', 'constant'])
-    decay_rate: float = _field(0.8, 'Of schedule exponential.')
-    decay_epochs: float = _field(20.0, 'Of schedule exponential.')
-    warm_up_steps: int = _field(0, 'First steps in which B learns from L_B '
-                                'alone.')
-    ema: float = _field(0.0, "Decay of a moving average of B's weights, which "
-                        'is then validated and saved; 0 is off.')
-    seed: int = _field(0, 'Of everything random.')
-    # Execution.
-    precision: str = _field('float32', "Keras's policy.",
-                            ['float32', 'mixed_float16', 'mixed_bfloat16'])
-    xla: bool = _field(False, 'Compile the step with XLA.')
-    deterministic: bool = _field(False, "TensorFlow's deterministic ops; "
-                                 'slower. Small networks then give the same '
-                                 'numbers in every run on the same machine, '
-                                 'larger ones nearly.')
-    distribute: str = _field('none', 'tf.distribute strategy; multi_worker '
-                             'reads TF_CONFIG.',
-                             ['none', 'mirrored', 'multi_worker'])
-    # Records.
-    checkpoint_every: int = _field(1000, 'Steps between checkpoints.')
-    keep_checkpoints: int = _field(3, 'Last checkpoints that are kept.')
-    log_every: int = _field(50, 'Steps between scalars in the event files.')
-    validate_every: int = _field(0, 'Steps between validations; 0: one epoch.')
-    best_by: str = _field('mse', 'What best.npz is best in on the held-out '
-                          'pictures: mse of the map, or accuracy of the '
-                          'binary blur.', ['mse', 'accuracy'])
+        optics.CONVENTIONS)
+    crop: int = _more_pictures(240, 'Side of the training crops, px.')
+    cache: str = _more_pictures('none', 'Where prepared pictures are kept: '
+                                'none, ram, or a folder.')
+    skip_corrupt: bool = _more_pictures(False, 'Use the next picture in place '
+                                        'of one that cannot be read.')
+
+    refine_blocks: int | None = _networks(
+        None, 'Refinement blocks of B. Default: 7, or that of --init_weights.')
+    padding: str | None = _networks(
+        None, "What B's convolutions see beyond the border; zero is faster "
+        'where B is narrow. Default: symmetric, or that of --init_weights.',
+        ['symmetric', 'zero'])
+    encoder_norm: bool | None = _networks(
+        None, "Batch normalisation in B's encoder too: without VGG19's "
+        'weights it learns faster. Default: no, or that of --init_weights.')
+    vgg19: str | None = _networks(
+        None, "VGG19's weights for B's encoder and for C: imagenet "
+        '(download), an .h5, .npy or .npz file, or none. B takes them at '
+        '--width=64 without --encoder_norm. Default: imagenet where B takes '
+        'them or --lambda_C is given, else none.')
+    initial_defocus: float | None = _networks(
+        None, "What B's maps are before training, in (0, 1); close to the "
+        'mean label it saves steps. By default about 0.5.')
+    batch_norm: str = _networks(
+        'all', 'Which pictures the statistics of batch normalisation in the '
+        'finished B come from: all, the synthetic ones or the photographs '
+        '(--real, --binary); frozen keeps those of --init_weights, in '
+        'training too.', [*STATISTICS, 'frozen'])
+
+    map_error: str = _losses(
+        'mse', 'Error of the maps in L_B and L_aux: mse (the paper), or mae, '
+        'to which half a pixel counts as much where all is sharp as under '
+        'large blur.', ERRORS)
+    lambda_adv: float | None = _losses(None, 'Weight of L_adv; 0 leaves D '
+                                       'out. Default: 1e-3.')
+    lambda_D: float | None = _losses(None, 'Weight of L_d. Default: 1.')
+    lambda_C: float | None = _losses(None, 'Weight of L_C; 0 leaves C out. '
+                                     'Default: 1e-4, or 0 with --vgg19=none.')
+    lambda_S: float | None = _losses(None, 'Weight of L_S; 0 leaves S out. '
+                                     'Default: 2e-2.')
+    lambda_aux: float | None = _losses(None, 'Weight of L_aux; 0 leaves the '
+                                       'side heads out. Default: 1.')
+
+    schedule: str = _optimisation(
+        'exponential', 'Of the learning rate: exponential takes a fifth off '
+        'every 20 epochs (the paper).', ['exponential', 'cosine', 'constant'])
+    ema: float = _optimisation(0.0, "Decay of a moving average of B's "
+                               'weights, which is then validated and saved; 0 '
+                               'is off.')
+    seed: int = _optimisation(0, 'Of everything random.')
+
+    precision: str = _execution(
+        'float32', "Keras's policy; the mixed ones save time and memory on a "
+        'GPU.', ['float32', 'mixed_float16', 'mixed_bfloat16'])
+    xla: bool = _execution(False, 'Compile the step with XLA.')
+    deterministic: bool = _execution(
+        False, "TensorFlow's deterministic ops; slower. Small networks then "
+        'give the same numbers in every run on the same machine, larger ones '
+        'nearly.')
+    distribute: str = _execution(
+        'none', 'tf.distribute strategy; multi_worker reads TF_CONFIG.',
+        ['none', 'mirrored', 'multi_worker'])
+
+    checkpoint_every: int = _records(1000, 'Steps between checkpoints.')
+    log_every: int = _records(50, 'Steps between scalars in the event files.')
+    validate_every: int = _records(0, 'Steps between validations; 0: one '
+                                   'epoch.')
+    best_by: str = _records('mse', 'What best.npz is best in on the held-out '
+                            'pictures: mse of the map, or accuracy of the '
+                            'binary blur.', ['mse', 'accuracy'])
+
+    @property
+    def any_angle(self) -> bool:
+        """Whether photographs are rotated by any angle, not by quarters."""
+        return self.preset == 'paper'
 
 
-
-# What may change on resuming, because it changes no weight.
+# What may change on resuming, because it changes no weight. Of the datasets
+# it is what they hold that counts (checkpoints.py), not where.
 FREE_ON_RESUME = frozenset({
-    'workdir', 'cache', 'checkpoint_every', 'keep_checkpoints', 'log_every',
+    'workdir', 'synthetic', 'real', 'binary', 'validate_synthetic',
+    'validate_binary', 'cache', 'checkpoint_every', 'log_every',
     'validate_every'})
-_PRESETS = {'paper': {'batch': 4, 'rotate': 'any'},
-            'official': {'batch': 3, 'rotate': 'quarter'}}
+
 _LAMBDAS = {'lambda_adv': 1e-3, 'lambda_D': 1.0, 'lambda_C': 1e-4,
             'lambda_S': 2e-2, 'lambda_aux': 1.0}
+_BATCHES = {'paper': 4, 'official': 3}
+_BUILT = {'width': 64, 'refine_blocks': 7, 'padding': 'symmetric',
+          'encoder_norm': False}
+
+# setting -> (whether a value is allowed, in words)
+_RANGES = {
+    'crop': (lambda v: v >= 16 and v % 16 == 0,
+             'a multiple of 16, because B halves its input four times'),
+    'initial_defocus': (lambda v: 0 < v < 1, 'in (0, 1)'),
+    **dict.fromkeys(('hold_out', 'ema'), (lambda v: 0 <= v < 1, 'in [0, 1)')),
+    **dict.fromkeys(('learning_rate', 'epochs'), (lambda v: v > 0, 'above 0')),
+    **dict.fromkeys(('width', 'batch', 'checkpoint_every', 'log_every'),
+                    (lambda v: v >= 1, 'at least 1')),
+    **dict.fromkeys(('steps', 'refine_blocks', 'validate_every', *_LAMBDAS),
+                    (lambda v: v >= 0, 'at least 0')),
+}
+_AUGMENT_RANGES = {
+    'zoom': (lambda v: 1 <= v <= 4, 'in [1, 4]'),
+    'blur': (lambda v: 0 <= v <= optics.MAX_SIGMA,
+             f'in [0, {optics.MAX_SIGMA:g}]'),
+    'blur_share': (lambda v: 0 < v <= 1, 'in (0, 1]'),
+    'jpeg_quality': (lambda v: 1 <= v <= 100, 'in 1..100'),
+    **dict.fromkeys(('blur_power', 'noise_power'),
+                    (lambda v: v > 0, 'above 0')),
+    **dict.fromkeys(('grey', 'grain'), (lambda v: 0 <= v <= 1, 'in [0, 1]')),
+    **dict.fromkeys(('exposure', 'gamma', 'noise'),
+                    (lambda v: v >= 0, 'at least 0')),
+}
 
 
-def resolve(config):
+def resolve(config: Config) -> Config:
     """Fills in what depends on other settings and refuses contradictions.
+
+    What is resolved already stays as it is.
 
     Args:
         config: Config.
 
     Returns:
-        Config without open defaults, except steps and epochs.
+        Config without open defaults, except steps or epochs, convention and
+        initial_defocus.
 
     Raises:
-        ValueError: Settings contradict each other; one line says which.
+        ValueError: Settings contradict each other, or the weights file; one
+            line says which.
+        FileNotFoundError: There is no such weights file.
     """
-    preset = {**_LAMBDAS, **_PRESETS[config.preset]}
-    if config.vgg19 == 'none':
-        preset['lambda_C'] = 0.0
-    if config.steps is None and config.epochs is None:
-        preset['epochs'] = 60.0
-    unset = {name: value for name, value in preset.items()
-             if getattr(config, name, None) is None}
-    config = dataclasses.replace(config, **unset)
-    for wrong, message in _contradictions(config):
-        if wrong:
-            raise ValueError(message)
-    if config.lambda_C and config.vgg19 == 'none':
-        logging.warning('C has random weights: --lambda_C with --vgg19=none.')
+    config = _with_lists(config)
+    _refuse(_out_of_range(config))
+    if config.init_weights:
+        config = _as_in_file(config, config.init_weights[0])
+    config = _with_vgg19(_filled(config, _BUILT))
+    lambdas = _LAMBDAS | ({'lambda_C': 0.0} if config.vgg19 == 'none' else {})
+    config = _filled(config, lambdas | {'batch': _BATCHES[config.preset]})
+    if config.steps is None:
+        config = _filled(config, {'epochs': 60.0})
+    _refuse(_contradictions(config))
+    if config.lambda_C:
+        _say_what_c_is(config)
+    elif config.init_weights:  # So nothing takes them.
+        config = dataclasses.replace(config, vgg19='none')
     return config
 
 
+def _with_lists(config):
+    """Paths as strings, and lists of them where one stood for a list."""
+    changes = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.type == list[str]:
+            alone = isinstance(value, str | os.PathLike)
+            value = [os.fspath(path) for path in ([value] if alone else value)]
+        elif isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        changes[field.name] = value
+    return Config(**changes)
+
+
+def _refuse(findings):
+    """Raises the first message whose condition holds."""
+    for wrong, message in findings:
+        if wrong:
+            raise ValueError(message)
+
+
+def _out_of_range(config):
+    """Pairs (whether it is so, what to say) of single settings."""
+    for field in dataclasses.fields(config):
+        value, values = getattr(config, field.name), field.metadata['values']
+        if values and isinstance(value, str):
+            yield (value not in values, f'--{field.name} must be one of '
+                   f'{", ".join(values)}. Received: {value}.')
+    yield (not isinstance(config.augment, Augment), 'augment must be an '
+           f'Augment, such as AUGMENT["photographs"]. Received: '
+           f'{config.augment!r}.')
+    for holder, ranges, prefix in ((config, _RANGES, '--'),
+                                   (config.augment, _AUGMENT_RANGES,
+                                    'augment.')):
+        for name, (allowed, words) in ranges.items():
+            value = getattr(holder, name)
+            yield (value is not None and not allowed(value),
+                   f'{prefix}{name} must be {words}. Received: {value}.')
+
+
+def _filled(config, defaults):
+    """Sets those of the settings that are open."""
+    return dataclasses.replace(config, **{
+        name: value for name, value in defaults.items()
+        if getattr(config, name) is None})
+
+
+def _as_in_file(config, source):
+    """The architecture of the file where nothing else was asked for."""
+    from dmenet_tf import weights  # With TensorFlow, as training needs it.
+    found = weights.describe(source)
+    built = {name: found['architecture'][name] for name in _BUILT}
+    theirs = built | {'convention': found['convention']}
+    ours = _filled(config, built | {'convention': 'sigma7'})
+    _refuse((getattr(ours, name) != value, f'--{name}={getattr(ours, name)}, '
+             f'but the weights of {source} are of --{name}={value}.')
+            for name, value in theirs.items())
+    return _filled(config, built)
+
+
+def _with_vgg19(config):
+    """Decides on open --vgg19, and refuses one that nothing would take."""
+    fits_b = config.width == 64 and not config.encoder_norm
+    if config.vgg19 is None:
+        wanted = fits_b or config.lambda_C
+        return _filled(config, {'vgg19': 'imagenet' if wanted else 'none'})
+    if config.vgg19 != 'none' and not fits_b and not config.lambda_C:
+        raise ValueError(
+            f"--vgg19={config.vgg19}, but B's encoder takes VGG19's weights "
+            'at --width=64 without --encoder_norm alone. Pass --vgg19=none, '
+            'or --lambda_C=1e-4 for C to use them.')
+    return config
+
+
+def _say_what_c_is(config):
+    """One line where C is not what the paper's B and C are."""
+    if config.vgg19 == 'none':
+        logging.warning('C has random weights: --lambda_C with --vgg19=none.')
+    elif config.width != 64 or config.encoder_norm or config.init_weights:
+        logging.info("VGG19's weights (%s) are for C alone, not for B.",
+                     config.vgg19)
+
+
 def _contradictions(c):
-    """Pairs (whether it holds, what to say)."""
+    """Pairs (whether it holds, what to say) of several settings."""
     return [
         (not c.workdir, 'Needed: --workdir, the folder of the run.'),
         (not c.synthetic, 'Needed: --synthetic, a SYNDOF folder '
@@ -246,40 +385,13 @@ def _contradictions(c):
          'L_adv needs real photographs: pass --real or --binary, or '
          '--lambda_adv=0 to train without D.'),
         (c.steps is not None and c.epochs is not None,
-         'Pass --steps or --epochs, not both.'),
-        (c.crop % 16 or c.crop < 16, '--crop must be a multiple of 16, '
-         f'because B halves its input four times. Received: {c.crop}.'),
-        (c.batch < 1, f'--batch must be at least 1. Received: {c.batch}.'),
-        (not 0 <= c.hold_out < 1,
-         f'--hold_out must be in [0, 1). Received: {c.hold_out}.'),
-        (not 0 <= c.ema < 1, f'--ema must be in [0, 1). Received: {c.ema}.'),
-        (c.steps is not None and c.warm_up_steps >= c.steps > 0,
-         f'--warm_up_steps={c.warm_up_steps} leaves nothing of '
-         f'--steps={c.steps}.'),
-        (min(c.lambda_adv, c.lambda_D, c.lambda_C, c.lambda_S,
-             c.lambda_aux) < 0, 'Weights of losses must not be negative.'),
-        (c.initial_defocus is not None and not 0 < c.initial_defocus < 1,
-         '--initial_defocus must be in (0, 1). '
-         f'Received: {c.initial_defocus}.'),
-        (not 0 <= c.blur <= optics.MAX_SIGMA,
-         f'--blur must be in [0, {optics.MAX_SIGMA:g}]. Received: {c.blur}.'),
-        (not 0 < c.blur_share <= 1,
-         f'--blur_share must be in (0, 1]. Received: {c.blur_share}.'),
-        (c.blur_power <= 0, '--blur_power must be above 0. '
-         f'Received: {c.blur_power}.'),
-        (c.noise_power <= 0, '--noise_power must be above 0. '
-         f'Received: {c.noise_power}.'),
-        (not 0 <= c.grain <= 1, '--grain must be in [0, 1]. '
-         f'Received: {c.grain}.'),
-        (not 1 <= c.zoom <= 4,
-         f'--zoom must be in [1, 4]. Received: {c.zoom}.'),
-        (not 0 <= c.grey <= 1,
-         f'--grey must be in [0, 1]. Received: {c.grey}.'),
-        (not 1 <= c.jpeg_quality <= 100, '--jpeg_quality must be in 1..100. '
-         f'Received: {c.jpeg_quality}.'),
-        (min(c.checkpoint_every, c.keep_checkpoints, c.log_every) < 1,
-         '--checkpoint_every, --keep_checkpoints and --log_every must be at '
-         'least 1.'),
+         'Give steps or epochs, not both.'),
+        (c.batch_norm == 'frozen' and not c.init_weights,
+         '--batch_norm=frozen keeps the statistics of a weights file: pass '
+         '--init_weights.'),
+        (c.batch_norm == 'photographs' and not (c.lambda_S or c.lambda_adv),
+         '--batch_norm=photographs needs photographs that training looks at: '
+         '--binary with --lambda_S, or --real or --binary with --lambda_adv.'),
         (c.best_by == 'accuracy' and not (
             c.validate_binary or (c.binary and c.hold_out)),
          '--best_by=accuracy needs --validate_binary or --hold_out.'),
