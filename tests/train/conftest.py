@@ -1,6 +1,10 @@
 """What the tests of training share: settings of a toy, and its pictures."""
 
+import dataclasses
+import os
 import pathlib
+import subprocess
+import sys
 from collections.abc import Callable
 
 import imageio.v3 as iio
@@ -8,7 +12,7 @@ import numpy as np
 import pytest
 
 from dmenet_tf import sigma_files
-from dmenet_tf.train.config import Config, resolve
+from dmenet_tf.train.config import AUGMENT, Config, resolve
 
 # B alone, of seconds. Nothing is read from these folders by settings alone.
 TOY = {'synthetic': ['syn'], 'workdir': 'run', 'width': 4, 'refine_blocks': 0,
@@ -16,7 +20,7 @@ TOY = {'synthetic': ['syn'], 'workdir': 'run', 'width': 4, 'refine_blocks': 0,
        'lambda_S': 0.0, 'lambda_aux': 0.0, 'learning_rate': 1e-3}
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def settings() -> Callable[..., Config]:
     """Function of changes to a resolved Config of a toy, B alone."""
     return lambda **changes: resolve(Config(**(TOY | changes)))
@@ -47,3 +51,39 @@ def coded_folders(tmp_path_factory, coded_picture) -> pathlib.Path:
         iio.imwrite(root / f'bin/gt/{i}.png',
                     np.where(red > 100, 255, 0).astype(np.uint8))
     return root
+
+
+@pytest.fixture(scope='session')
+def of_all_four(settings, coded_folders) -> Callable[..., Config]:
+    """Function of (workdir, **changes) to a toy that trains B, D, S with C."""
+    def joint(workdir, **changes):
+        return settings(**{
+            'workdir': workdir, 'synthetic': coded_folders / 'syn',
+            'binary': coded_folders / 'bin', 'real': coded_folders / 'real',
+            'lambda_adv': 1e-3, 'lambda_S': 2e-2, 'lambda_C': 1e-4,
+            'lambda_aux': 1.0, 'checkpoint_every': 2, 'log_every': 1,
+            'validate_every': 2, 'hold_out': 0.2, **changes})
+    return joint
+
+
+def _as_flag(value):
+    if dataclasses.is_dataclass(value):
+        return next(name for name in AUGMENT if AUGMENT[name] == value)
+    return ','.join(value) if isinstance(value, list) else value
+
+
+@pytest.fixture(scope='session')
+def start() -> Callable[..., subprocess.Popen]:
+    """Function of (Config, **environment) that starts the command."""
+    root = pathlib.Path(__file__).parents[2]
+
+    def popen(config, **environment):
+        values = {field.name: _as_flag(getattr(config, field.name))
+                  for field in dataclasses.fields(config)}
+        return subprocess.Popen(
+            [sys.executable, '-m', 'dmenet_tf.train',
+             *(f'--{name}={value}' for name, value in values.items()
+               if value not in (None, ''))],
+            cwd=root, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, env=os.environ | environment)
+    return popen
