@@ -259,19 +259,16 @@ _AUGMENT_RANGES = {
 def resolve(config: Config) -> Config:
     """Fills in what depends on other settings and refuses contradictions.
 
-    What is resolved already stays as it is.
-
     Args:
-        config: Config.
+        config: Config; a resolved one stays as it is.
 
     Returns:
         Config without open defaults, except steps or epochs, convention and
         initial_defocus.
 
     Raises:
-        ValueError: Settings contradict each other, or the weights file; one
-            line says which.
-        FileNotFoundError: There is no such weights file.
+        ValueError, FileNotFoundError: One line: which settings contradict
+            each other or the weights file, or that there is none.
     """
     config = _with_lists(config)
     _refuse(_out_of_range(config))
@@ -350,13 +347,17 @@ def _as_in_file(config, source):
     return _filled(config, built)
 
 
+def vgg19_fits_b(config: Config) -> bool:
+    """Whether B's encoder is VGG19's, layer by layer."""
+    return config.width == 64 and not config.encoder_norm
+
+
 def _with_vgg19(config):
     """Decides on open --vgg19, and refuses one that nothing would take."""
-    fits_b = config.width == 64 and not config.encoder_norm
+    taken = vgg19_fits_b(config) or config.lambda_C
     if config.vgg19 is None:
-        wanted = fits_b or config.lambda_C
-        return _filled(config, {'vgg19': 'imagenet' if wanted else 'none'})
-    if config.vgg19 != 'none' and not fits_b and not config.lambda_C:
+        return _filled(config, {'vgg19': 'imagenet' if taken else 'none'})
+    if config.vgg19 != 'none' and not taken:
         raise ValueError(
             f"--vgg19={config.vgg19}, but B's encoder takes VGG19's weights "
             'at --width=64 without --encoder_norm alone. Pass --vgg19=none, '
@@ -368,7 +369,7 @@ def _say_what_c_is(config):
     """One line where C is not what the paper's B and C are."""
     if config.vgg19 == 'none':
         logging.warning('C has random weights: --lambda_C with --vgg19=none.')
-    elif config.width != 64 or config.encoder_norm or config.init_weights:
+    elif config.init_weights or not vgg19_fits_b(config):
         logging.info("VGG19's weights (%s) are for C alone, not for B.",
                      config.vgg19)
 

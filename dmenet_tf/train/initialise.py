@@ -1,15 +1,25 @@
 """The networks of a run with their first weights."""
 
+import logging
 import math
 
 import keras
 import tensorflow as tf
 
 from dmenet_tf import foreign_weights, networks, variables, weights
+from dmenet_tf.train.config import Config, vgg19_fits_b
 
 
-def build_networks(config):
-    """B, and D and S where their losses count, with their first weights."""
+def build_networks(config: Config) -> networks.Networks:
+    """B, and D and S where their losses count, with their first weights.
+
+    Args:
+        config: Resolved.
+
+    Raises:
+        ValueError, OSError: One line: what a file of weights lacks, or that
+            VGG19's could not be had.
+    """
     nets = networks.Networks(
         B=networks.build_blur_estimator(config.width, config.refine_blocks,
                                         side_heads=config.lambda_aux > 0,
@@ -21,15 +31,30 @@ def build_networks(config):
     if config.initial_defocus is not None:
         _start_at(nets.B, config.initial_defocus)
     if config.init_weights:
-        _copy_from_file(nets, config)
-    elif config.vgg19 != 'none' and config.width == 64:
+        _copy_from_files(nets, config.init_weights)
+    elif config.vgg19 != 'none' and vgg19_fits_b(config):
         foreign_weights.initialise_vgg19(nets.B, config.vgg19)
     if config.batch_norm == 'frozen':
-        for model in nets:
-            for layer in model.layers if model is not None else ():
-                if isinstance(layer, keras.layers.BatchNormalization):
-                    layer.trainable = False
+        _freeze_statistics(nets.B)
     return nets
+
+
+def build_content(config: Config) -> keras.Model | None:
+    """C with VGG19's weights, or None. Its width is 64 whatever B's is.
+
+    Args:
+        config: Resolved; with vgg19 'none' C is of B's width and random.
+
+    Raises:
+        ValueError, OSError: VGG19's weights could not be had.
+    """
+    if not config.lambda_C:
+        return None
+    if config.vgg19 == 'none':
+        return networks.build_content(config.width)
+    content = networks.build_content()
+    foreign_weights.initialise_vgg19(content, config.vgg19)
+    return content
 
 
 def _start_at(b, defocus):
@@ -42,29 +67,39 @@ def _start_at(b, defocus):
             layer.beta.assign(tf.fill(layer.beta.shape, logit))
 
 
-def _copy_from_file(nets, config):
-    """Copies what the file has of the networks that are trained."""
-    source, _ = weights.average(config.init_weights)
+def _freeze_statistics(b):
+    """B normalises by its moving averages, in training too; D and S do not."""
+    for layer in b.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+
+
+def _copy_from_files(nets, sources):
+    """Copies what the files have of the networks that are trained.
+
+    Weights files for inference have no D, no S and no side heads: these start
+    fresh. Anything else that is missing or misshapen is an error.
+    """
+    source, _ = weights.average(sources)
+    fresh = []
     for letter, model in nets._asdict().items():
         other = getattr(source, letter)
-        if model is None or other is None:
-            continue
-        theirs = variables.of(other)
-        for name, variable in variables.of(model).items():
-            if name not in theirs or theirs[name].shape != variable.shape:
-                raise ValueError(
-                    f'{config.init_weights[0]}: {letter}/{name} is missing or '
-                    'has another shape; --width and --refine_blocks must be '
-                    'those of the file.')
-            variable.assign(theirs[name])
+        if model is not None and other is not None:
+            fresh += _copy(model, other, ', '.join(sources))
+        elif model is not None:
+            fresh.append(letter)
+    if fresh:
+        logging.info('%s: has no %s; they start fresh.', ', '.join(sources),
+                     ', '.join(fresh))
 
 
-def build_content(config):
-    """C with VGG19's weights, or None. Its width is 64 whatever B's is."""
-    if not config.lambda_C:
-        return None
-    if config.vgg19 == 'none':
-        return networks.build_content(config.width, config.content_layer)
-    content = networks.build_content(layer=config.content_layer)
-    foreign_weights.initialise_vgg19(content, config.vgg19)
-    return content
+def _copy(model, other, source):
+    """Copies one network; -> names of its parts that `other` lacks."""
+    ours, theirs = variables.of(model), variables.of(other)
+    heads = {name for name in ours if '_aux_' in name}
+    lacking = bool(heads) and heads.isdisjoint(theirs)
+    kept = {name: ours[name] for name in heads} if lacking else {}
+    variables.assign(model, {name: tf.convert_to_tensor(variable).numpy()
+                             for name, variable in (kept | theirs).items()},
+                     source)
+    return ['side heads'] if lacking else []

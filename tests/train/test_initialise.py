@@ -1,11 +1,33 @@
 """The first weights of a run: fresh, told, or from files."""
 
+import dataclasses
+import logging
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from dmenet_tf import variables, weights
-from dmenet_tf.train.initialise import build_networks
+from dmenet_tf import networks, variables, weights
+from dmenet_tf.train.initialise import build_content, build_networks
+
+ALL = {'binary': ['b'], 'real': ['r'], 'lambda_adv': 1e-3, 'lambda_S': 2e-2,
+       'lambda_aux': 1.0}
+
+
+def values(model):
+    return {name: np.array(tf.convert_to_tensor(variable))
+            for name, variable in variables.of(model).items()}
+
+
+def filled(settings, path, value, **changes):
+    """Writes a toy's weights, all of one value; returns the path."""
+    nets = build_networks(settings(**changes))
+    for model in nets:
+        for variable in variables.of(model).values() if model else ():
+            variable.assign(tf.fill(variable.shape, value))
+    weights.save(path, nets, {'convention': 'sigma7'})
+    return str(path)
 
 
 def test_maps_start_where_told(settings):
@@ -17,25 +39,106 @@ def test_maps_start_where_told(settings):
                                    rtol=1e-5)
 
 
+def test_starts_from_the_mean_of_the_files(settings, tmp_path):
+    files = [filled(settings, tmp_path / name, value, lambda_aux=1.0)
+             for name, value in (('a.npz', 1.0), ('b.npz', 3.0))]
+    nets = build_networks(settings(lambda_aux=1.0, init_weights=files))
+    for name, value in values(nets.B).items():
+        np.testing.assert_array_equal(value, np.full(value.shape, 2.0), name)
+
+
+def test_what_a_file_has_no_word_of_starts_fresh_and_is_said(settings,
+                                                             tmp_path,
+                                                             caplog):
+    caplog.set_level(logging.INFO)
+    path = filled(settings, tmp_path / 'b.npz', 3.0)
+    keras.utils.set_random_seed(0)
+    nets = build_networks(settings(**ALL, init_weights=path))
+    assert caplog.messages == [
+        f'{path}: has no side heads, D, S; they start fresh.']
+    for name, value in values(nets.B).items():
+        if '_aux_' in name:
+            assert name.endswith('/kernel') == (np.ptp(value) > 0) or (
+                value.size == 1), name
+        else:
+            np.testing.assert_array_equal(value, 3.0, name)
+    assert np.ptp(values(nets.D)['h0_c1/kernel']) > 0
+
+
+def test_a_bundled_model_is_trained_on_with_fresh_side_heads(settings, caplog):
+    caplog.set_level(logging.INFO)
+    config = settings(init_weights='small', width=None, refine_blocks=None,
+                      lambda_aux=1.0)
+    nets = build_networks(config)
+    assert caplog.messages == ['small: has no side heads; they start fresh.']
+    theirs, _ = weights.load(weights.find('small'))
+    ours = values(nets.B)
+    for name, value in values(theirs.B).items():
+        np.testing.assert_array_equal(ours.pop(name), value, name)
+    assert ours and all('_aux_' in name for name in ours)
+
+
+def test_all_of_a_whole_file_is_taken_in_silence(settings, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    path = filled(settings, tmp_path / 'all.npz', 3.0, **ALL)
+    nets = build_networks(settings(**ALL, init_weights=path))
+    assert not caplog.messages
+    for model in nets:
+        for name, value in values(model).items():
+            np.testing.assert_array_equal(value, 3.0, name)
+
+
+def test_what_differs_from_the_file_is_named(settings, tmp_path):
+    path = filled(settings, tmp_path / 'b.npz', 3.0)
+    config = settings(init_weights=path)
+    wider = dataclasses.replace(config, width=8)
+    with pytest.raises(ValueError, match=r'b\.npz has variables of network B '
+                       r'in other shapes: conv1_1/kernel \(3, 3, 3, 4\), '
+                       r'needed \(3, 3, 3, 8\)'):
+        build_networks(wider)
+    deeper = dataclasses.replace(config, refine_blocks=1)
+    with pytest.raises(ValueError, match=r'b\.npz lacks .*u0_b0_1/beta'):
+        build_networks(deeper)
+
+
+def test_frozen_statistics_are_those_of_b_alone(settings, tmp_path):
+    path = filled(settings, tmp_path / 'b.npz', 3.0)
+    nets = build_networks(settings(**ALL, init_weights=path,
+                                   batch_norm='frozen'))
+
+    def trainable(model):
+        return {layer.trainable for layer in model.layers
+                if isinstance(layer, keras.layers.BatchNormalization)}
+    assert trainable(nets.B) == {False}
+    assert trainable(nets.D) == trainable(nets.S) == {True}
+
+
 @pytest.fixture
-def two_files(settings, tmp_path):
-    """Weights files of two toys with different weights."""
-    paths = [str(tmp_path / 'a.npz'), str(tmp_path / 'b.npz')]
-    for path, shift in zip(paths, (1.0, 3.0), strict=True):
-        nets = build_networks(settings(lambda_aux=1.0))
-        for variable in variables.of(nets.B).values():
-            variable.assign(tf.fill(variable.shape, shift))
-        weights.save(path, nets, {'convention': 'sigma7'})
-    return paths
+def vgg19(tmp_path):
+    """A file with the names and shapes of VGG19, all ones."""
+    b = networks.build_blur_estimator(64, 0, side_heads=False)
+    path = tmp_path / 'vgg19.npz'
+    np.savez(path, **{name: np.ones(variable.shape, np.float32)
+                      for name, variable in variables.of(b).items()
+                      if name.startswith('conv')})
+    return str(path)
 
 
-def test_starts_from_the_mean_of_the_files(settings, two_files):
-    nets = build_networks(settings(lambda_aux=1.0, init_weights=two_files))
-    for variable in variables.of(nets.B).values():
-        np.testing.assert_array_equal(variable, np.full(variable.shape, 2.0))
+def test_c_alone_takes_vgg19_where_b_does_not_fit(settings, vgg19):
+    config = settings(vgg19=vgg19, lambda_C=1e-4)
+    kernel = values(build_networks(config).B)['conv1_1/kernel']
+    assert kernel.shape[-1] == 4 and np.ptp(kernel) > 0
+    content = values(build_content(config))
+    assert content['conv4_4/kernel'].shape == (3, 3, 512, 512)
+    np.testing.assert_array_equal(content['conv1_1/kernel'], 1.0)
+    normalised = settings(vgg19=vgg19, lambda_C=1e-4, width=64,
+                          encoder_norm=True)
+    assert np.ptp(values(build_networks(normalised).B)['conv1_1/kernel']) > 0
 
 
-def test_weights_of_another_width_are_refused(settings, two_files):
-    with pytest.raises(ValueError, match=r'a\.npz: B/.*--width'):
-        build_networks(settings(lambda_aux=1.0, init_weights=two_files,
-                                width=8))
+def test_b_takes_vgg19_at_its_width(settings, vgg19):
+    found = values(build_networks(settings(vgg19=vgg19, width=64,
+                                           lambda_C=0.0)).B)
+    for name, value in found.items():
+        if name.startswith('conv'):
+            np.testing.assert_array_equal(value, 1.0, name)
