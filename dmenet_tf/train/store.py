@@ -5,21 +5,24 @@ import json
 import pathlib
 
 import numpy as np
+import numpy.typing as npt
 from absl import logging
-from PIL import Image
-from scipy import ndimage
 
 from dmenet_tf import files, images, sigma_files
 from dmenet_tf.train import augment
+from dmenet_tf.train.folders import Dataset
 
 MAX_SIDE = 800  # px; larger photographs are reduced
 # Sizes of a photograph and its mask may differ by this much (CUHK's do), px.
 _SIZE_SLACK = 2
-_SIGMA_PER_CODE = 1 / sigma_files.CODES_PER_PX  # px
-_ENLARGING = 0.44  # px of the smaller picture, see _scaled.
+# Of what `prepare` makes of a file: raised whenever that changes, so that no
+# cache on a disk still holds what an earlier version made.
+_VERSION = 2
+Prepared = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16] | None]
 
 
-def fitted_size(height, width, crop, max_side=MAX_SIDE):
+def fitted_size(height: int, width: int, crop: int,
+                max_side: int = MAX_SIDE) -> tuple[int, int]:
     """The size at which a picture is used.
 
     Longest side at most max_side, then shortest side at least crop.
@@ -32,53 +35,53 @@ def fitted_size(height, width, crop, max_side=MAX_SIDE):
     return tuple(max(round(side * ratio), crop) for side in (height, width))
 
 
-def _label_of_size(label, height, width, path):
-    """A label that fits its image, which CUHK's miss by a pixel."""
-    h, w = label.shape[:2]
-    if max(abs(h - height), abs(w - width)) > _SIZE_SLACK:
-        raise ValueError(f'{path}: the label is {w} x {h} px, its image '
-                         f'{width} x {height} px.')
-    return _resize_nearest(label, height, width)
-
-
-def _resize_nearest(array, height, width):
-    rows = (np.arange(height) + 0.5) * array.shape[0] / height
-    columns = (np.arange(width) + 0.5) * array.shape[1] / width
-    return array[rows.astype(int)[:, None], columns.astype(int)]
-
-
-def prepare(dataset, index, crop):
+def prepare(dataset: Dataset, index: int, crop: int) -> Prepared:
     """Reads one picture and its label at the size of use.
+
+    Pictures of 16 bits are rounded to 8: so are those that B will see.
 
     Args:
         dataset: Dataset.
-        index: Which one.
+        index: Which of its pictures.
         crop: Shortest side that is needed, px.
 
     Returns:
-        image uint8 [h, w, 3]; label uint16 [h, w]: sigma of the resized image
-        in thousandths of a px, or 1 where blurred; None for 'real'.
+        image uint8 [h, w, 3], contiguous; label uint16 [h, w]: the codes
+        (sigma_files.codes_from_sigma) of the resized image's sigma, or 1
+        where blurred and 0 where sharp; None for 'real'.
 
     Raises:
         ValueError, OSError: One line that names the file.
     """
     image = images.read_image(dataset.images[index])
-    image = np.clip(np.rint(image), 0, 255).astype(np.uint8)
-    height, width = image.shape[:2]
-    size = fitted_size(height, width, crop)
-    label = None
-    if dataset.labels:
-        path = dataset.labels[index]
-        label = _label_of_size(dataset.read_label(path), height, width, path)
-        label = _resize_nearest(label, *size)
+    image = np.ascontiguousarray(
+        np.clip(np.rint(image), 0, 255).astype(np.uint8))
+    before = image.shape[:2]
+    size = fitted_size(*before, crop)
+    label = _read_label(dataset, index, before)
+    if size != before:
         if dataset.name == 'synthetic':
-            # Blur is measured in px: it shrinks and grows with the image.
-            label = label * size[1] / width / _SIGMA_PER_CODE
-        label = np.clip(np.rint(label), 0, 65535).astype(np.uint16)
-    if size != (height, width):
-        image = np.asarray(Image.fromarray(image).resize(
-            size[::-1], Image.Resampling.BICUBIC))
-    return image, label
+            image, label = augment.resize_with_sigma(image, label, size)
+        else:
+            image = augment.resize(image, size)
+            label = None if label is None else augment.resize_nearest(label,
+                                                                      size)
+    if dataset.name == 'synthetic':
+        label = sigma_files.codes_from_sigma(label)
+    return image, None if label is None else label.astype(np.uint16)
+
+
+def _read_label(dataset, index, size):
+    """A label that fits its image, which CUHK's miss by a pixel; or None."""
+    if not dataset.labels:
+        return None
+    path = dataset.labels[index]
+    label = dataset.read_label(path)
+    (h, w), (height, width) = label.shape, size
+    if max(abs(h - height), abs(w - width)) > _SIZE_SLACK:
+        raise ValueError(f'{path}: the label is {w} x {h} px, its image '
+                         f'{width} x {height} px.')
+    return augment.resize_nearest(label, size)
 
 
 class Store:
@@ -94,10 +97,11 @@ class Store:
             read, and say so once; otherwise the error is kept in `error`.
     """
 
-    def __init__(self, dataset, crop, cache='none', skip_corrupt=False):
+    def __init__(self, dataset: Dataset, crop: int, cache: str = 'none',
+                 skip_corrupt: bool = False):
         self.dataset, self.crop = dataset, crop
         self.skip_corrupt = skip_corrupt
-        self.error = None
+        self.error: Exception | None = None
         self._ram = {} if cache == 'ram' else None
         self._corrupt = set()
         self._folder = None
@@ -108,14 +112,15 @@ class Store:
     def _key(self):
         """Changes with the files, so that no stale picture is used."""
         read_label = self.dataset.read_label
-        facts = [self.crop, MAX_SIDE, getattr(read_label, 'keywords', {})]
+        facts = [_VERSION, self.crop, MAX_SIDE,
+                 getattr(read_label, 'keywords', {})]
         for path in (*self.dataset.images, *self.dataset.labels):
             stat = path.stat()
             facts.append((str(path.resolve()), stat.st_size, stat.st_mtime_ns))
         digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
         return f'{self.dataset.name}-{digest[:16]}'
 
-    def picture(self, index):
+    def picture(self, index: int) -> Prepared:
         """(image, label) of prepare, from the cache if it is there."""
         if self._ram is not None:
             if index not in self._ram:
@@ -136,9 +141,9 @@ class Store:
                 with files.atomic_path(path) as temporary:
                     files.save_npy(temporary, array)
         loaded = [np.load(path, mmap_mode='r') for path in paths]
-        return loaded if self.dataset.labels else (*loaded, None)
+        return tuple(loaded) if self.dataset.labels else (*loaded, None)
 
-    def readable(self, index):
+    def readable(self, index: int) -> Prepared:
         """Like picture; with skip_corrupt, the next one that can be read.
 
         Raises:
@@ -160,70 +165,3 @@ class Store:
         self.error = ValueError(
             f'No picture of the {self.dataset.name} dataset can be read.')
         raise self.error
-
-    def window(self, index, size, draws, turns, zoom=1.0, blur=0.0):
-        """A random square: cut, scaled, blurred, flipped, turned by quarters.
-
-        Args:
-            index: Of the picture.
-            size: Side, px.
-            draws: Random numbers in [0, 1): flip, top, left.
-            turns: Quarter turns.
-            zoom: Scale of the picture, and so of its sigma.
-            blur: Sigma of one more Gaussian, px.
-
-        Returns:
-            [size, size]: pixels (three bytes as one number, which moves
-            them three times as fast), and uint16 labels or None.
-        """
-        image, label = self.readable(int(index))
-        flip, top, left = draws
-        side = round(size / zoom)
-        image, label = (None if array is None
-                        else augment.cut(array, side, top, left)
-                        for array in (_pixels(image), label))
-        if side != size:
-            image, label = _scaled(image, label, size)
-        if blur:
-            image, label = _blurred(image, label, blur)
-        return tuple(None if array is None
-                     else augment.flip_and_turn(array, flip < 0.5, turns)
-                     for array in (image, label))
-
-
-def _pixels(image):
-    """uint8 [h, w, 3], contiguous -> the same memory as [h, w] pixels."""
-    return image.view('V3')[..., 0]
-
-
-def _colours(image):
-    """_pixels [h, w] of any strides -> uint8 [h, w, 3]."""
-    picture = np.ascontiguousarray(image).view(np.uint8)
-    return picture.reshape(*image.shape, 3)
-
-
-def _scaled(image, label, size):
-    """A square of _pixels and its sigma codes at another size.
-
-    Enlarging shows what lies between pixels as blur. Shrunk photographs
-    (Kodak) that are enlarged 1.25, 1.5 or 2 times look like the originals at
-    that size after a Gaussian of 0.54, 0.65 or 0.87 px: 0.44 px of the smaller
-    picture.
-    """
-    ratio = size / image.shape[0]
-    picture = np.asarray(Image.fromarray(_colours(image)).resize(
-        (size, size), Image.Resampling.BICUBIC))
-    label = _resize_nearest(label, size, size)
-    if ratio > 1.0:
-        label = np.hypot(label, _ENLARGING / _SIGMA_PER_CODE)
-    label = np.rint(label * ratio)
-    return _pixels(picture), np.minimum(label, 65535).astype(np.uint16)
-
-
-def _blurred(image, label, blur):
-    """_pixels and sigma codes after a Gaussian; variances add up."""
-    picture = np.rint(ndimage.gaussian_filter(
-        _colours(image).astype(np.float32), (blur, blur, 0)))
-    label = np.rint(np.hypot(label, blur / _SIGMA_PER_CODE, dtype=np.float32))
-    return (_pixels(picture.astype(np.uint8)),
-            np.minimum(label, 65535).astype(np.uint16))
