@@ -1,80 +1,163 @@
-"""The states of a run on disk, and the settings that it may go on with."""
+"""The states of a run on disk, and what it may go on with.
+
+flags.json holds {'settings': ..., 'datasets': {'train', 'held_out'}}: the
+settings as config.resolve leaves them, and the digests of the datasets, whose
+folders may move.
+"""
 
 import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping
 
 import tensorflow as tf
 
 from dmenet_tf import files
-from dmenet_tf.train.config import FREE_ON_RESUME
+from dmenet_tf.train.config import FREE_ON_RESUME, Config, resolve
+from dmenet_tf.train.folders import Dataset
+
+_KEPT = 3  # Checkpoints.
 
 
-def save_or_check_flags(config, workdir):
-    """Writes flags.json, or compares with it.
+def digests(train: Mapping[str, Dataset],
+            held_out: Mapping[str, Dataset]) -> dict[str, dict]:
+    """What the datasets of a run hold, as JSON values; see Dataset.digest."""
+    return {part: {name: dataset.digest() for name, dataset in found.items()}
+            for part, found in (('train', train), ('held_out', held_out))}
+
+
+def save_or_check_flags(config: Config, datasets: dict[str, dict]) -> None:
+    """Writes flags.json into the working directory, or compares with it.
+
+    Args:
+        config: Resolved.
+        datasets: Of digests().
 
     Raises:
-        ValueError: The run was started under other flags; names them.
+        ValueError: The run was started with other settings or pictures; names
+            them.
     """
-    path = pathlib.Path(workdir) / 'flags.json'
-    now = dataclasses.asdict(config)
-    if not path.is_file():
-        if tf.train.latest_checkpoint(str(path.parent / 'checkpoints')):
-            raise ValueError(
-                f'{workdir} has checkpoints but no flags.json, so nothing '
-                'says what they are of. Put it back, or choose another '
-                '--workdir.')
-        with files.atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(now, indent=1) + '\n')
+    path = pathlib.Path(config.workdir) / 'flags.json'
+    if path.is_file():
+        then = json.loads(path.read_text())
+        _compare(config, then['settings'],
+                 _changed_datasets(then['datasets'], datasets))
         return
-    then = json.loads(path.read_text())
+    if tf.train.latest_checkpoint(str(path.parent / 'checkpoints')):
+        raise ValueError(
+            f'{config.workdir} has checkpoints but no flags.json, so nothing '
+            'says what they are of. Put it back, or choose another --workdir.')
+    now = {'settings': dataclasses.asdict(config), 'datasets': datasets}
+    with files.atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(now, indent=1) + '\n')
+
+
+def _compare(config, then, changed_datasets):
+    """Refuses settings and datasets that are not those of `then`."""
     free = set(FREE_ON_RESUME)
     if config.schedule != 'cosine':
         free |= {'steps', 'epochs'}  # Training on; cosine depends on its end.
-    differing = [f'--{name}={then.get(name)} then, {now[name]} now'
-                 for name in now
-                 if name not in free and now[name] != then.get(name)]
-    if differing:
+    changed = _changed_settings(config, then, free) + changed_datasets
+    if changed:
         raise ValueError(
-            f'{workdir} holds a run under other flags: '
-            f'{"; ".join(differing)}. Pass the same flags to go on, or '
-            'another --workdir.')
+            f'{config.workdir} holds a run with other settings or pictures: '
+            f'{"; ".join(changed)}. Pass the same to go on, or another '
+            '--workdir.')
+
+
+def _changed_settings(config, then, free):
+    """One string for each setting that is not as it was."""
+    names = {field.name for field in dataclasses.fields(config)}
+    # What did not exist when the run began was as its default is.
+    default = Config()
+    absent = {name: getattr(default, name) for name in names - set(then)}
+    then = _flat(resolve(dataclasses.replace(config, **absent))) | _flat(then)
+    now = _flat(config)
+    return [f'--{name}={then.get(name)} then, {now.get(name)} now'
+            for name in sorted(now.keys() | then.keys())
+            if name not in free and now.get(name) != then.get(name)]
+
+
+def _flat(settings):
+    """A Config, or what JSON holds of one -> settings by name.
+
+    Those of a nested dataclass are named as augment.zoom is.
+    """
+    if dataclasses.is_dataclass(settings):
+        settings = json.loads(json.dumps(dataclasses.asdict(settings)))
+    flat = {}
+    for name, value in settings.items():
+        inner = value if isinstance(value, dict) else None
+        flat |= ({f'{name}.{k}': v for k, v in inner.items()} if inner
+                 else {name: value})
+    return flat
+
+
+def _changed_datasets(then, now):
+    """One string for each dataset that does not hold what it held."""
+    changed = []
+    for part, words in (('train', 'dataset'), ('held_out', 'held-out dataset')):
+        for name in sorted(then[part].keys() | now[part].keys()):
+            a, b = then[part].get(name), now[part].get(name)
+            if a == b:
+                continue
+            counts = [found['count'] if found else 0 for found in (a, b)]
+            changed.append(
+                f'the {name} {words} had {counts[0]} pictures then, '
+                f'{counts[1]} now' if counts[0] != counts[1] else
+                f'the {name} {words} has other files than then')
+    return changed
 
 
 class Checkpoints:
-    """The last few states of a run, each whole or absent.
+    """The last three states of a run, each whole or absent.
 
-    Args:
-        trainer: steps.Trainer.
-        shadow: Average, or None.
-        workdir: Of the run.
-        keep: How many.
-        chief: Whether this process's files are the ones that count; every
-            process has to take part, because mirrored variables are read
-            together.
+    Attributes:
+        seconds: What all sessions together took up to the last save or
+            restored state.
     """
 
-    def __init__(self, trainer, shadow, workdir, keep, chief=True):
+    def __init__(self, trainer, average, workdir: str | pathlib.Path,
+                 scratch: str | None = None):
+        """Writes nothing yet.
+
+        Args:
+            trainer: steps.Trainer.
+            average: monitoring.Average, or None.
+            workdir: Of the run.
+            scratch: Name of a folder for the files of a process that is not
+                the chief; nobody reads them, but it has to take part, because
+                mirrored variables are read together.
+        """
         nets = {letter: model for letter, model
                 in trainer.networks._asdict().items() if model is not None}
-        extra = {'shadow': shadow} if shadow else {}
-        checkpoint = tf.train.Checkpoint(
-            step=trainer.step, loss_scale=trainer.loss_scale, **nets, **extra,
+        extra = {'average': average} if average else {}
+        self._seconds = tf.Variable(0.0, trainable=False, dtype=tf.float64)
+        self._checkpoint = tf.train.Checkpoint(
+            step=trainer.step, loss_scale=trainer.loss_scale,
+            seconds=self._seconds, **nets, **extra,
             **{f'optimizer_{k}': v for k, v in trainer.optimizers.items()})
+        self._trainer = trainer
         self._folder = pathlib.Path(workdir) / 'checkpoints'
+        own = self._folder / 'other_workers' / scratch if scratch else None
         self._manager = tf.train.CheckpointManager(
-            checkpoint, str(self._folder), max_to_keep=keep)
-        self._checkpoint, self._trainer = checkpoint, trainer
-        if not chief:
-            self._manager = tf.train.CheckpointManager(
-                checkpoint, str(self._folder / 'other_workers'), 1)
+            self._checkpoint, str(own or self._folder), 1 if own else _KEPT)
 
     @property
-    def latest(self):
+    def latest(self) -> str | None:
+        """The newest checkpoint; None if there is none."""
         return tf.train.latest_checkpoint(str(self._folder))
 
-    def restore(self):
-        """Loads the latest; returns whether there was one."""
+    @property
+    def seconds(self) -> float:
+        return float(self._seconds)
+
+    def restore(self) -> bool:
+        """Loads the latest; returns whether there was one.
+
+        Raises:
+            ValueError: It is damaged, or of other networks.
+        """
         latest = self.latest
         if latest is None:
             return False
@@ -88,12 +171,16 @@ class Checkpoints:
                 'older one.') from error
         return True
 
-    def save(self):
+    def save(self, seconds: float = 0.0) -> str:
         """Writes the current state.
+
+        Args:
+            seconds: What all sessions took until now.
 
         Raises:
             OSError: It could not be written; older checkpoints are intact.
         """
+        self._seconds.assign(seconds)
         try:
             return self._manager.save(self._trainer.steps_done)
         except tf.errors.OpError as error:

@@ -2,29 +2,44 @@
 
 Quick numbers to steer a training by. Pictures are cut to multiples of 16 px,
 so that nothing is padded; the protocols of the paper's tables are elsewhere
-(evaluate.py).
+(dmenet_tf/evaluate).
 """
 
+from collections.abc import Mapping
+
+import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from dmenet_tf import maps, metrics, networks, optics
-from dmenet_tf.train import losses
+from dmenet_tf import maps, metrics, networks, optics, sigma_files
+from dmenet_tf.train import losses, steps
+from dmenet_tf.train.store import Store
 
 
-def cut_to_stride(array):
+def cut_to_stride(array: np.ndarray) -> np.ndarray:
     """Cuts bottom and right off, to multiples of 16 px."""
     height, width = (n // networks.STRIDE * networks.STRIDE
                      for n in array.shape[:2])
     return array[:height, :width]
 
 
-def label_of(name, label, convention):
-    """A Store's codes as what the map is compared with, [h, w]."""
-    if name == 'synthetic':
-        sigma = label.astype(np.float32) / 1000.0
-        return np.minimum(optics.defocus_from_sigma(sigma, convention), 1.0)
-    return label.astype(np.float32)
+def label_of(name: str, codes: npt.NDArray[np.uint16],
+             convention: str) -> npt.NDArray[np.float32]:
+    """A Store's codes -> what the map is compared with.
+
+    Args:
+        name: 'synthetic' (thousandths of a px) or 'binary' (0 or 1).
+        codes: [h, w].
+        convention: What the map means, see optics.
+
+    Returns:
+        [h, w] in [0, 1]: defocus, or 1 where blurred.
+    """
+    if name != 'synthetic':
+        return codes.astype(np.float32)
+    sigma = sigma_files.sigma_from_codes(codes)
+    return np.minimum(optics.defocus_from_sigma(sigma, convention), 1.0)
 
 
 class Validator:
@@ -37,7 +52,8 @@ class Validator:
         convention: As in train.Config.
     """
 
-    def __init__(self, model, stores, weights, convention):
+    def __init__(self, model: keras.Model, stores: Mapping[str, Store],
+                 weights: steps.Weights, convention: str):
         self._model, self._stores, self._weights = model, stores, weights
         self._convention = convention
         # One trace for all sizes.
@@ -45,15 +61,15 @@ class Validator:
             lambda image: model(image, training=False),
             input_signature=[tf.TensorSpec([1, None, None, 3], tf.float32)])
 
-    def outputs(self, image):
+    def outputs(self, image: npt.NDArray[np.uint8]) -> dict[str, tf.Tensor]:
         """B's outputs for one uint8 [h, w, 3], h and w multiples of 16."""
         return self._run(image[None].astype(np.float32) / 255.0)
 
-    def evaluate(self):
+    def evaluate(self) -> dict[str, float]:
         """Means over the held-out pictures.
 
         Returns:
-            Dict: L_B (Eq. 5), mse and mae of the map on the synthetic set,
+            L_B (Eq. 5), mse and mae of the map on the synthetic dataset,
             accuracy on the binary one; only what there are pictures for.
         """
         rows = {name: [] for name in self._stores}
@@ -78,11 +94,12 @@ class Validator:
                 'mse': float(np.mean((defocus - label)**2)),
                 'mae': float(np.mean(np.abs(defocus - label)))}
 
-    def panel(self, name, image, label):
+    def panel(self, name: str, image: npt.NDArray[np.uint8],
+              label: npt.NDArray[np.uint16] | None) -> npt.NDArray[np.uint8]:
         """Photograph, map and label (if there is one) side by side.
 
         Args:
-            name: Set.
+            name: Of the dataset.
             image, label: Of Store.readable.
 
         Returns:
