@@ -6,9 +6,11 @@ model, so `model.predict`, SavedModel and TF Serving all see the same thing.
 """
 
 import functools
+from collections.abc import Callable
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from keras import layers
 
@@ -24,7 +26,7 @@ def _mirrored_range(size, target):
     return tf.minimum(position, 2 * size - 1 - position)
 
 
-def pad_to_multiple(image):
+def pad_to_multiple(image: np.ndarray) -> np.ndarray:
     """PadToMultiple for one NumPy image [h, w, ...]."""
     for axis in (0, 1):
         image = np.pad(image, [(0, -image.shape[axis] % networks.STRIDE
@@ -37,7 +39,7 @@ def pad_to_multiple(image):
 class PadToMultiple(layers.Layer):
     """Symmetric padding at the bottom and right: [h, w] -> multiples of 16."""
 
-    def call(self, image):
+    def call(self, image: tf.Tensor) -> tf.Tensor:
         for axis in (1, 2):
             size = tf.shape(image)[axis]
             # Of positive numbers alone: ONNX rounds quotients towards zero.
@@ -55,11 +57,11 @@ class PadToMultiple(layers.Layer):
 class DefocusToSigma(layers.Layer):
     """B's map -> sigma, px, cut to the size of the image before padding."""
 
-    def __init__(self, convention, **kwargs):
+    def __init__(self, convention: str, **kwargs):
         super().__init__(**kwargs)
         self.convention = convention
 
-    def call(self, inputs):
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         defocus, image = inputs
         size = tf.shape(image)
         defocus = defocus[:, :size[1], :size[2]]
@@ -73,7 +75,7 @@ class DefocusToSigma(layers.Layer):
         return {**super().get_config(), 'convention': self.convention}
 
 
-def build_estimator(b, convention):
+def build_estimator(b: keras.Model, convention: str) -> keras.Model:
     """Builds the public model around B, sharing its weights.
 
     Args:
@@ -86,14 +88,16 @@ def build_estimator(b, convention):
     """
     image = keras.Input((None, None, 3), name='image')
     x = layers.Rescaling(1 / 255.0, dtype='float32', name='unit_range')(image)
-    x = PadToMultiple(name='pad')(x)
+    # Float32 under every policy: bfloat16 has 8 bits, a grey level needs
+    # more.
+    x = PadToMultiple(dtype='float32', name='pad')(x)
     defocus = b(x)['defocus']
     sigma = DefocusToSigma(convention, dtype='float32', name='sigma')(
         [defocus, image])
     return keras.Model(image, sigma, name='dmenet')
 
 
-def fold(estimator):
+def fold(estimator: keras.Model) -> keras.Model:
     """The same public model with batch normalisation put into convolutions.
 
     kernel' = kernel / s, bias' = (bias - mean) / s + beta with
@@ -126,7 +130,8 @@ def _folded(kernel, bias, norm):
 
 
 @functools.lru_cache(maxsize=2)
-def compiled(model):
+def compiled(model: keras.Model
+             ) -> Callable[[np.ndarray], npt.NDArray[np.float32]]:
     """The model as one compiled function of a batch of any size.
 
     Not model.predict_on_batch: Keras hides its batch in an iterator inside
@@ -137,7 +142,7 @@ def compiled(model):
     return lambda batch: run(tf.convert_to_tensor(batch)).numpy()
 
 
-def receptive_field(model):
+def receptive_field(model: keras.Model) -> tuple[int, int]:
     """How far a functional model looks around an output pixel, in input px.
 
     Follows the intervals [a p - left, a p + right] of the input that an

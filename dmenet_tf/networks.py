@@ -24,7 +24,7 @@ imports `keras` alone and runs on Keras 2.15 and on Keras 3 with any backend.
 Under a mixed-precision policy maps and logits stay float32.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 from keras import layers
@@ -181,9 +181,10 @@ def _refine(x, width, block, style):
     return layers.Add(name=f'u0_sum{block}')([shortcut, x])
 
 
-def build_blur_estimator(width=64, refine_blocks=7, side_heads=True,
-                         padding='symmetric', encoder_norm=False,
-                         folded=False):
+def build_blur_estimator(width: int = 64, refine_blocks: int = 7,
+                         side_heads: bool = True, padding: str = 'symmetric',
+                         encoder_norm: bool = False,
+                         folded: bool = False) -> keras.Model:
     """Builds B: photograph -> defocus map [Lee 2019, Section 4.2].
 
     A U-net whose encoder is VGG19's, with nearest-neighbour upsampling, then
@@ -240,7 +241,7 @@ def build_blur_estimator(width=64, refine_blocks=7, side_heads=True,
     return keras.Model(image, outputs, name='B')
 
 
-def architecture(b):
+def architecture(b: keras.Model) -> dict[str, Any]:
     """The arguments that build_blur_estimator made this B from."""
     names = {layer.name for layer in b.layers}
     return {'width': int(b.get_layer('conv1_1').kernel.shape[-1]),
@@ -250,13 +251,13 @@ def architecture(b):
             'encoder_norm': 'conv1_1_b' in names}
 
 
-def norm_name(conv):
+def norm_name(conv: str) -> str:
     """The batch normalisation that follows a convolution, by its name."""
     return (f'{conv}_b' if conv.startswith('conv')
             else conv.replace('_c', '_b', 1))
 
 
-def build_discriminator(channels=64, width=64):
+def build_discriminator(channels: int = 64, width: int = 64) -> keras.Model:
     """Builds D: do these features of B come from a synthetic photo?
 
     [Lee 2019, Section 4.3]
@@ -280,7 +281,7 @@ def build_discriminator(channels=64, width=64):
     return keras.Model(features, logits, name='D')
 
 
-def build_sharpness(width=64):
+def build_sharpness(width: int = 64) -> keras.Model:
     """Builds S: defocus map -> is this pixel blurred? [Lee 2019, Section 4.5]
 
     1x1 convolutions alone: a wider view would smear B's map, because its
@@ -301,7 +302,7 @@ def build_sharpness(width=64):
     return keras.Model(defocus, logits, name='S')
 
 
-def build_content(width=64, layer='conv4_4'):
+def build_content(width: int = 64, layer: str = 'conv4_4') -> keras.Model:
     """Builds C: frozen VGG19 up to conv4_4, after ReLU [Lee 2019, Eq. 9].
 
     Args:

@@ -18,11 +18,21 @@ Every function takes NumPy arrays or numbers and returns NumPy, or TensorFlow
 tensors and returns tensors; shapes are kept. TensorFlow is not imported here.
 """
 
+from __future__ import annotations
+
 import functools
 import importlib.resources
 import sys
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# What comes in goes out: numbers and arrays, or tensors.
+Array = TypeVar('Array', float, np.ndarray, 'tf.Tensor')
 
 MAX_COC = 28.0  # px [Lee 2019, Section 5.1]
 COC_PER_SIGMA = 4.0  # [Lee 2019, Section 3.3]
@@ -38,7 +48,8 @@ def _backend(*values):
     return np
 
 
-def circle_of_confusion(depth, focal_distance, alpha):
+def circle_of_confusion(depth: Array, focal_distance: Array | float,
+                        alpha: Array | float) -> Array:
     """The blur of a thin lens: c(x) = alpha |x - S1| / x.
 
     [Lee 2019, Eq. 1; Potmesil 1981]
@@ -56,8 +67,9 @@ def circle_of_confusion(depth, focal_distance, alpha):
     return alpha * abs(1.0 - focal_distance / depth)
 
 
-def aperture_constant(focal_length_mm, f_number, focal_distance_mm,
-                      sensor_width_mm, image_width_px):
+def aperture_constant(focal_length_mm: float, f_number: Array,
+                      focal_distance_mm: Array, sensor_width_mm: float,
+                      image_width_px: float) -> Array:
     """alpha of Eq. 1 for a real camera: (f1 / S1) D in px.
 
     f1 = F S1 / (S1 - F), D = F / N [Lee 2019, Section 3.2].
@@ -85,7 +97,8 @@ def aperture_constant(focal_length_mm, f_number, focal_distance_mm,
     return magnification * aperture_mm * image_width_px / sensor_width_mm
 
 
-def alpha_upper_bound(near, far, focal_distance, max_coc=MAX_COC):
+def alpha_upper_bound(near: Array, far: Array, focal_distance: Array,
+                      max_coc: float = MAX_COC) -> Array:
     """The alpha at which the most blurred depth has a coc of max_coc.
 
     alpha_up = c_max min(x_far / |x_far - S1|, x_near / |x_near - S1|)
@@ -107,17 +120,18 @@ def alpha_upper_bound(near, far, focal_distance, max_coc=MAX_COC):
         return max_coc / backend.maximum(nearest, farthest)
 
 
-def sigma_from_coc(coc):
+def sigma_from_coc(coc: Array) -> Array:
     """sigma = c / 4, px [Lee 2019, Section 3.3]."""
     return coc / COC_PER_SIGMA
 
 
-def coc_from_sigma(sigma):
+def coc_from_sigma(sigma: Array) -> Array:
     """c = 4 sigma, px [Lee 2019, Section 3.3]."""
     return sigma * COC_PER_SIGMA
 
 
-def depth_from_coc(coc, focal_distance, alpha, behind):
+def depth_from_coc(coc: Array, focal_distance: Array | float,
+                   alpha: Array | float, behind: bool) -> Array:
     """Inverts Eq. 1 on one side of the focal plane: x = S1 / (1 -+ c / alpha).
 
     Args:
@@ -147,7 +161,7 @@ def _check_convention(convention):
             f'{convention!r}.')
 
 
-def sigma_from_defocus(defocus, convention):
+def sigma_from_defocus(defocus: Array, convention: str) -> Array:
     """Network map -> sigma, px.
 
     Args:
@@ -166,7 +180,7 @@ def sigma_from_defocus(defocus, convention):
     return _backend(defocus).maximum((15.0 * defocus - 1.0) / 2.0, 0.0)
 
 
-def defocus_from_sigma(sigma, convention):
+def defocus_from_sigma(sigma: Array, convention: str) -> Array:
     """sigma, px -> network map; the inverse of sigma_from_defocus.
 
     Raises:
@@ -179,10 +193,10 @@ def defocus_from_sigma(sigma, convention):
 
 
 @functools.cache
-def disc_table():
+def disc_table() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Pairs of Gaussian sigma and disc radius that blur alike.
 
-    Closest fits published with the RTF data set [D'Andres 2016].
+    Closest fits published with the RTF dataset [D'Andres 2016].
 
     Returns:
         sigma [n], radius [n]: px, float64, both increasing.
@@ -218,7 +232,7 @@ def _interpolate(x, xs, ys, nearest):
     return y
 
 
-def sigma_from_disc_radius(radius, nearest=False):
+def sigma_from_disc_radius(radius: Array, nearest: bool = False) -> Array:
     """sigma of the Gaussian that blurs like a disc, px.
 
     Args:
@@ -234,7 +248,7 @@ def sigma_from_disc_radius(radius, nearest=False):
     return _interpolate(radius, radii, sigmas, nearest)
 
 
-def disc_radius_from_sigma(sigma, nearest=False):
+def disc_radius_from_sigma(sigma: Array, nearest: bool = False) -> Array:
     """Radius of the disc that blurs like a Gaussian, px; see the inverse."""
     sigmas, radii = disc_table()
     return _interpolate(sigma, sigmas, radii, nearest)

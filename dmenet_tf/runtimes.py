@@ -10,7 +10,11 @@ Each runner is a function of a batch, [b, h, w, 3] in [0, 255] -> sigma
 an extra: pip install dmenet_tf[openvino].
 """
 
+from collections.abc import Callable, Sequence
+
+import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from dmenet_tf import inference
@@ -21,7 +25,9 @@ CALIBRATION_PHOTOGRAPHS = 30
 NARROW = 32  # Convolutions with fewer channels stay in float32.
 
 
-def make_runner(model, runtime='tensorflow', photographs=()):
+def make_runner(model: keras.Model, runtime: str = 'tensorflow',
+                photographs: Sequence[np.ndarray] = ()
+                ) -> Callable[[np.ndarray], npt.NDArray[np.float32]]:
     """Compiles a model for a runtime.
 
     Args:
@@ -96,7 +102,7 @@ def _narrow(graph):
             and min(list(node.input(1).get_shape())[:2]) < NARROW]
 
 
-def middle(image, side):
+def middle(image: np.ndarray, side: int) -> np.ndarray:
     """The middle of an image [h, w, ...], at most `side` px each way."""
     top, left = (max(n - side, 0) // 2 for n in image.shape[:2])
     return image[top:top + side, left:left + side]

@@ -1,0 +1,67 @@
+"""Lists the commands, and runs one: python -m dmenet_tf COMMAND [--flags].
+
+`python -m dmenet_tf.COMMAND` is the same.
+"""
+
+import difflib
+import runpy
+import sys
+
+import dmenet_tf
+
+COMMANDS = {
+    'predict': 'Estimates defocus maps of photographs.',
+    'applications.deblur': 'Sharpens photographs by their defocus maps.',
+    'applications.magnify': 'Makes the background of photographs more blurred.',
+    'applications.depth': 'Turns blur into depth, for a known camera.',
+    'demo': 'Opens a page in the browser that does all of these.',
+    'train': 'Trains the networks.',
+    'evaluate': 'Scores defocus maps under the protocols of the paper.',
+    'syndof': 'Makes defocused pictures with exact maps to train on.',
+    'export': 'Writes a model for TF Serving, ONNX or TFLite.',
+}
+
+
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    return '\n'.join([
+        f'dmenet_tf {dmenet_tf.__version__}: defocus maps from single '
+        'photographs.', '',
+        'python -m dmenet_tf COMMAND [--flags], where COMMAND is one of', '',
+        *(f'  {name:<{width}}  {what}' for name, what in COMMANDS.items()), '',
+        'COMMAND --help tells of its flags; --version tells the version.'])
+
+
+def _unknown(name: str) -> str:
+    by_last_part = {command.split('.')[-1]: command for command in COMMANDS}
+    close = difflib.get_close_matches(name, [*COMMANDS, *by_last_part], n=1)
+    meant = (f'did you mean {by_last_part.get(close[0], close[0])}? '
+             if close else '')
+    return (f'error: {name!r} is no command; {meant}'
+            'python -m dmenet_tf lists all.')
+
+
+def main(arguments: list[str]) -> str | None:
+    """Runs a command, which ends the process; or prints the list.
+
+    Args:
+        arguments: The command's name and its arguments; or none.
+
+    Returns:
+        What is wrong with the name, in one line, or None.
+    """
+    if not arguments or arguments[0] in ('--help', '-h', 'help'):
+        print(_usage())
+    elif arguments[0] == '--version':
+        print(f'dmenet_tf {dmenet_tf.__version__}')
+    elif arguments[0] not in COMMANDS:
+        return _unknown(arguments[0])
+    else:
+        sys.argv = arguments
+        runpy.run_module(f'dmenet_tf.{arguments[0]}', run_name='__main__',
+                         alter_sys=True)
+    return None
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
