@@ -2,23 +2,28 @@
 PYTHON ?= python3
 REFERENCE := .venv/reference
 LATEST := .venv/latest
+EXTRAS := .venv/extras
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-latest test-slow docs bench clean
+.PHONY: demo test test-latest test-slow test-wheel test-extras docs bench clean
 
 # The reference stack: what requirements.txt gives this Python.
-$(REFERENCE)/installed: requirements.txt setup.py
+$(REFERENCE)/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(REFERENCE)
-	$(REFERENCE)/bin/pip install -q -e '.[test,docs]'
+	$(REFERENCE)/bin/pip install -q -r requirements.txt
 	touch $@
 
 # TensorFlow 2.21 with Keras 3, without TensorFlow Addons, on any Python.
-$(LATEST)/installed: requirements.txt setup.py
+$(LATEST)/installed: pyproject.toml
 	$(PYTHON) -m venv $(LATEST)
-	grep -v '^tensorflow' requirements.txt > $(LATEST)/requirements.txt
-	$(LATEST)/bin/pip install -q 'tensorflow==2.21.*' pytest-xdist \
-	    pymatting scikit-learn -r $(LATEST)/requirements.txt
-	$(LATEST)/bin/pip install -q --no-deps -e .
+	$(LATEST)/bin/pip install -q 'tensorflow==2.21.*' -e '.[dev]'
+	touch $@
+
+# Every extra that some users need, on the newest stack.
+$(EXTRAS)/installed: pyproject.toml
+	$(PYTHON) -m venv $(EXTRAS)
+	$(EXTRAS)/bin/pip install -q \
+	    -e '.[dev,demo,exr,heic,onnx,openvino,serving]'
 	touch $@
 
 # From nothing to the defocus maps of the sample photographs.
@@ -31,6 +36,15 @@ test: $(REFERENCE)/installed
 
 test-latest: $(LATEST)/installed
 	$(LATEST)/bin/python -m pytest -q -n 2 --dist loadfile --durations=10
+
+# Builds sdist and wheel, and uses the wheel where no checkout is.
+test-wheel: $(LATEST)/installed
+	BUILD=$(LATEST)/bin/python PYTHON=$(PYTHON) sh .ci/wheel.sh
+
+# The tests that need an extra; one that is skipped is a failure here.
+test-extras: $(EXTRAS)/installed
+	DMENET_EXTRAS=1 $(EXTRAS)/bin/python -m pytest -q -n 2 --dist loadfile \
+	    -m extra
 
 # What takes minutes: run before a release.
 test-slow: $(REFERENCE)/installed $(LATEST)/installed
