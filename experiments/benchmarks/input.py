@@ -2,8 +2,8 @@
 
     python experiments/benchmarks/input.py [--cache=ram]
 
-Three sets at once (synthetic, masks, unlabelled), 240 px crops with all turns,
-from 800 x 600 px pictures that it makes itself.
+Three datasets at once (synthetic, masks, unlabelled), 240 px crops with all
+rotations, from 800 x 600 px pictures that it makes itself.
 """
 
 import pathlib
@@ -15,7 +15,8 @@ import time
 import imageio.v3 as iio
 import numpy as np
 
-from dmenet_tf import datasets
+from dmenet_tf import sigma_files
+from dmenet_tf.train import batches, folders, store
 
 CROP, BATCH, PICTURES, STEPS, ROUNDS = 240, 4, 12, 60, 5
 
@@ -30,8 +31,8 @@ def make_pictures(root):
         picture = np.kron(small, np.ones((20, 20, 1), np.uint8))
         for name in ('syn/image', 'bin/image', 'real'):
             iio.imwrite(root / name / f'{i}.png', picture)
-        iio.imwrite(root / f'syn/sigma/{i}.png',
-                    picture[..., 0].astype(np.uint16) * 20)
+        sigma_files.write_png(root / f'syn/sigma/{i}.png',
+                              picture[..., 0] / 50)
         iio.imwrite(root / f'bin/gt/{i}.png', picture[..., 0] // 128 * 255)
 
 
@@ -41,27 +42,27 @@ def main():
         root = pathlib.Path(folder)
         make_pictures(root)
         where = str(root / 'cache') if cache == 'folder' else cache
-        sets = {'synthetic': datasets.synthetic_set([root / 'syn']),
-                'binary': datasets.binary_set([root / 'bin']),
-                'real': datasets.real_set([root / 'real'])}
-        stores = {name: datasets.Store(pictures, CROP, where)
-                  for name, pictures in sets.items()}
-        for store in stores.values():
+        datasets = {'synthetic': folders.synthetic_dataset([root / 'syn']),
+                    'binary': folders.binary_dataset([root / 'bin']),
+                    'real': folders.real_dataset([root / 'real'])}
+        stores = {name: store.Store(dataset, CROP, where)
+                  for name, dataset in datasets.items()}
+        for kept in stores.values():
             for i in range(PICTURES):
-                store.picture(i)
-        shard = datasets.Shard(BATCH, BATCH, BATCH, 0)
-        batches = iter(datasets.make_batches(stores, CROP, shard, seed=0,
-                                              last_step=1 + ROUNDS * STEPS))
-        next(batches)
+                kept.picture(i)
+        shard = batches.Shard(BATCH, BATCH, BATCH, 0)
+        data = iter(batches.make_batches(stores, CROP, shard, seed=0,
+                                         last_step=1 + ROUNDS * STEPS))
+        next(data)
         rates, cpu = [], time.process_time()
         for _ in range(ROUNDS):
             began = time.perf_counter()
             for _ in range(STEPS):
-                next(batches)
+                next(data)
             rates.append(STEPS * BATCH / (time.perf_counter() - began))
         cpu = (time.process_time() - cpu) / (ROUNDS * STEPS * BATCH)
     print(f'cache {cache}: {statistics.median(rates):.0f} crops/s from each of '
-          f'{len(stores)} sets (rounds: '
+          f'{len(stores)} datasets (rounds: '
           f'{", ".join(f"{rate:.0f}" for rate in rates)}); '
           f'{cpu * 1e3:.1f} ms of CPU for one of each')
 
