@@ -11,13 +11,14 @@ The paper and its authors' released code differ in four of them:
                not say), pixel centres aligned      corners aligned
 
 Maps, logits and labels are [b, h, w, 1]; every loss is a float32 scalar and a
-mean over the batch.
+mean over the batch. `preset` is one of config.PRESETS, `error` one of
+config.ERRORS.
 """
 
-import tensorflow as tf
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-PRESETS = ('paper', 'official')
-ERRORS = ('mse', 'mae')
+import tensorflow as tf
 
 
 def _squared_error(a, b):
@@ -33,15 +34,15 @@ def _cross_entropy(logits, label):
         labels=label, logits=logits))
 
 
-def map_loss(defocus, y, error='mse'):
+def map_loss(defocus: tf.Tensor, y: tf.Tensor,
+             error: str = 'mse') -> tf.Tensor:
     """The error of the map: L_B of Eq. 5 without its auxiliary term.
 
     Args:
         defocus: B(I_S), in [0, 1].
         y: Label, in [0, 1].
-        error: One of ERRORS: 'mse' (Eq. 5), or 'mae', to which an error of
-            half a pixel counts as much where all is sharp as under large
-            blur.
+        error: 'mse' (Eq. 5), or 'mae', to which an error of half a pixel
+            counts as much where all is sharp as under large blur.
     """
     if error == 'mae':
         return tf.reduce_mean(tf.abs(
@@ -49,7 +50,7 @@ def map_loss(defocus, y, error='mse'):
     return _squared_error(defocus, y)
 
 
-def resize_label(y, size, preset):
+def resize_label(y: tf.Tensor, size: Any, preset: str) -> tf.Tensor:
     """y_l of Eq. 6: the label at the size of a side map.
 
     Nearest neighbour: averaging over a depth edge makes a blur that no pixel
@@ -57,7 +58,7 @@ def resize_label(y, size, preset):
 
     Args:
         y: [b, h, w, 1].
-        size: (h_l, w_l).
+        size: (h_l, w_l), integers or a tensor.
         preset: 'official' aligns the corner pixels of both maps, 'paper' the
             outer edges.
 
@@ -69,7 +70,8 @@ def resize_label(y, size, preset):
         half_pixel_centers=preset != 'official')
 
 
-def auxiliary_loss(side_maps, y, preset='paper', error='mse'):
+def auxiliary_loss(side_maps: Sequence[tf.Tensor], y: tf.Tensor,
+                   preset: str = 'paper', error: str = 'mse') -> tf.Tensor:
     """Sums the errors of B's side maps, one term per decoder level l.
 
     L_aux = sum_l mean((B_l - y_l)^2) [Lee 2019, Eq. 6]
@@ -86,7 +88,9 @@ def auxiliary_loss(side_maps, y, preset='paper', error='mse'):
         for side_map in side_maps])
 
 
-def blur_loss(outputs, y, lambda_aux=1.0, preset='paper', error='mse'):
+def blur_loss(outputs: Mapping[str, Any], y: tf.Tensor,
+              lambda_aux: float = 1.0, preset: str = 'paper',
+              error: str = 'mse') -> tuple[tf.Tensor, tf.Tensor]:
     """L_B = mean((B(I_S) - y)^2) + lambda_aux L_aux [Lee 2019, Eq. 5].
 
     Args:
@@ -106,7 +110,7 @@ def blur_loss(outputs, y, lambda_aux=1.0, preset='paper', error='mse'):
     return loss + lambda_aux * aux, aux
 
 
-def content_loss(phi_of_defocus, phi_of_y):
+def content_loss(phi_of_defocus: tf.Tensor, phi_of_y: tf.Tensor) -> tf.Tensor:
     """L_C = mean((phi(B(I_S)) - phi(y))^2) [Lee 2019, Eq. 9].
 
     The mean is over places and channels. Eq. 9 leaves the channels open, but
@@ -119,7 +123,8 @@ def content_loss(phi_of_defocus, phi_of_y):
     return _squared_error(phi_of_defocus, phi_of_y)
 
 
-def sharpness_loss(logits, b, preset='paper'):
+def sharpness_loss(logits: tf.Tensor, b: tf.Tensor,
+                   preset: str = 'paper') -> tf.Tensor:
     """How far S's reading of a map is from the binary blur map b.
 
     paper:     L_S = mean((sigmoid(S(B(I_B))) - b)^2) [Lee 2019, Eq. 10]
@@ -128,14 +133,14 @@ def sharpness_loss(logits, b, preset='paper'):
     Args:
         logits: S(B(I_B)).
         b: 1 where blurred, 0 where sharp.
-        preset: One of PRESETS.
+        preset: Which of the two.
     """
     if preset == 'official':
         return _cross_entropy(logits, b)
     return _squared_error(tf.sigmoid(tf.cast(logits, tf.float32)), b)
 
 
-def discriminator_loss(logits, z):
+def discriminator_loss(logits: tf.Tensor, z: float) -> tf.Tensor:
     """L_D = (z - 1) log(1 - D(F)) - z log(D(F)) [Lee 2019, Eq. 7].
 
     Args:
@@ -145,7 +150,7 @@ def discriminator_loss(logits, z):
     return _cross_entropy(logits, z)
 
 
-def adversarial_loss(logits):
+def adversarial_loss(logits: tf.Tensor) -> tf.Tensor:
     """L_adv = -log(D(F)), F of a real photograph [Lee 2019, Eq. 8].
 
     Args:
@@ -154,17 +159,20 @@ def adversarial_loss(logits):
     return _cross_entropy(logits, 1.0)
 
 
-def total_adversarial_loss(per_set, preset='paper'):
+def total_adversarial_loss(per_dataset: Sequence[tf.Tensor],
+                           preset: str = 'paper') -> tf.Tensor:
     """The adversarial sum of L_g, without lambda_adv [Lee 2019, Eq. 3].
 
     Args:
-        per_set: L_adv of each real set (D_B, D_R, or one of them).
+        per_dataset: L_adv of each of D_B and D_R, or of one of them.
         preset: 'official' halves the sum.
     """
-    return tf.add_n(per_set) * (0.5 if preset == 'official' else 1.0)
+    return tf.add_n(per_dataset) * (0.5 if preset == 'official' else 1.0)
 
 
-def total_discriminator_loss(synthetic, real, lambda_d=1.0, preset='paper'):
+def total_discriminator_loss(synthetic: tf.Tensor, real: Sequence[tf.Tensor],
+                             lambda_d: float = 1.0,
+                             preset: str = 'paper') -> tf.Tensor:
     """L_d, which moves D alone [Lee 2019, Eq. 4].
 
     paper:     lambda_D (L_D(synthetic) + mean of L_D over all real)
@@ -172,24 +180,26 @@ def total_discriminator_loss(synthetic, real, lambda_d=1.0, preset='paper'):
                which is the paper's value times 1e-3.
 
     Args:
-        synthetic: L_D of the synthetic set, z = 1.
-        real: L_D of each real set, z = 0; batches are of one size, so the
-            mean over all real photographs is the mean over the sets.
+        synthetic: L_D of the synthetic dataset, z = 1.
+        real: L_D of each real dataset, z = 0; batches are of one size, so the
+            mean over all real photographs is the mean over the datasets.
         lambda_d: lambda_D.
-        preset: One of PRESETS.
+        preset: Which of the two.
     """
     scale = 1e-3 if preset == 'official' else 1.0
     return lambda_d * scale * (synthetic + tf.add_n(real) / len(real))
 
 
-def generator_loss(L_B, L_C, L_S, L_adv, weights):
+def generator_loss(L_B: Any, L_C: Any, L_S: Any, L_adv: Any,
+                   weights: Any) -> Any:
     """L_g = L_B + lambda_C L_C + lambda_S L_S + lambda_adv L_adv [Eq. 3].
 
     Eq. 3 prints L_S(I_R, b); Section 4.5 and Eq. 10 mean I_B, as here.
 
     Args:
-        L_B, L_C, L_S, L_adv: Scalars; L_adv is total_adversarial_loss.
-        weights: Has lambda_C, lambda_S and lambda_adv.
+        L_B, L_C, L_S, L_adv: Scalars, tensors or numbers; L_adv is
+            total_adversarial_loss.
+        weights: steps.Weights: lambda_C, lambda_S and lambda_adv count.
     """
     return (L_B + weights.lambda_C * L_C + weights.lambda_S * L_S
             + weights.lambda_adv * L_adv)

@@ -1,6 +1,7 @@
 """One compiled training step: D first, then B and S against the updated D.
 
-B runs once per set and step, and its features F are where the two games meet:
+B runs once per dataset and step, and its features F are where the two games
+meet:
 
     synthetic -> B -> F_S, map -> L_B, L_C          one tape over B's passes
     binary    -> B -> F_B, map -> S -> L_S
@@ -10,30 +11,32 @@ B runs once per set and step, and its features F are where the two games meet:
     backward through B from L_g's other terms and from dL_adv/dF, together
     -> B and S move
 
-B is run on one set at a time, as the authors do, so batch normalisation sees
-the statistics of one domain at a time; one pass over all three sets at once
+B is run on one dataset at a time, as the authors do, so batch normalisation
+sees the statistics of one domain at a time; one pass over all three at once
 would normalise them by their mixture. Its moving averages take one step per
-set, or follow the synthetic one alone (Trainer.averages). D and S are in
-training mode too; their moving averages move in every pass, D's also in the
-pass of L_adv, which moves none of its weights.
+dataset; normalisation.py puts better statistics in their place. D and S are
+in training mode too; their moving averages move in every pass, D's also in
+the pass of L_adv, which moves none of its weights.
 
-A network whose weight is 0 is not in the graph at all, and neither is a set
-that no loss looks at. Under tf.distribute each replica has its own batch,
-batch statistics and losses; gradients and logged losses are means over the
-replicas.
+A network whose weight is 0 is not in the graph at all, and neither is a
+dataset that no loss looks at. Under tf.distribute each replica has its own
+batch, batch statistics and losses; gradients and logged losses are means over
+the replicas.
 """
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
+from dmenet_tf.networks import Networks
 from dmenet_tf.train import losses
 
 
 class Weights(NamedTuple):
-    """The lambdas of Eqs. 3 to 5; preset and error of losses.py."""
+    """The lambdas of Eqs. 3 to 5; preset and map error, see config."""
     lambda_adv: float = 1e-3
     lambda_D: float = 1.0
     lambda_C: float = 1e-4
@@ -42,24 +45,25 @@ class Weights(NamedTuple):
     preset: str = 'paper'
     map_error: str = 'mse'
 
-    def warm_up(self):
-        """L_B alone: the weights of a step that only B and its sides learn."""
-        return self._replace(lambda_adv=0.0, lambda_C=0.0, lambda_S=0.0)
-
 
 class GatedRate(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule of the training's own step that a gate can shut.
+    """A schedule of the training's step that LossScale's gate can shut.
 
-    Optimizers count their own updates; with a warm-up, D's would lag behind.
+    Args:
+        schedule: step -> learning rate.
+        step: Variable; optimizers have counters of their own, which are not
+            looked at.
+        gate: Variable, 1 or 0.
     """
 
-    def __init__(self, schedule, step, gate):
+    def __init__(self, schedule: Callable[[Any], Any], step: tf.Variable,
+                 gate: tf.Variable):
         self.schedule, self.step, self.gate = schedule, step, gate
 
-    def __call__(self, _):
+    def __call__(self, _: Any) -> tf.Tensor:
         return tf.cast(self.schedule(self.step), tf.float32) * self.gate
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {'schedule': self.schedule}
 
 
@@ -74,19 +78,22 @@ class LossScale(tf.Module):
     Keras 2 and 3 both have one, with different interfaces and different
     behaviour under tf.distribute, and neither spans two optimizers that share
     a step. Here one factor serves both: it halves when a gradient overflows
-    and doubles after `patience` steps without. An overflow moves no weight:
-    gradients and learning rate are 0 in that step (there is no branch, so it
-    works under every strategy and XLA), and Adam's moments fade by one step.
+    and doubles after `patience` steps without. An overflow moves no weight of
+    its optimizer: gradients and learning rate are 0 in that step (there is no
+    branch, so it works under every strategy and XLA), and Adam's moments fade
+    by one step.
     """
 
-    def __init__(self, enabled, initial=2.0**15, patience=2000):
+    def __init__(self, enabled: bool, initial: float = 2.0**15,
+                 patience: int = 2000):
         super().__init__(name='loss_scale')
         self.enabled, self.patience = enabled, patience
         self.factor = _scalar(initial if enabled else 1.0, tf.float32)
         self.good_steps = _scalar(0, tf.int32)
         self.gate = _scalar(1.0, tf.float32)
 
-    def unscale(self, gradients):
+    def unscale(self, gradients: list[tf.Tensor]
+                ) -> tuple[list[tf.Tensor], tf.Tensor | bool]:
         """Divides by the factor, shuts the gate and zeroes on an overflow.
 
         Returns:
@@ -102,7 +109,7 @@ class LossScale(tf.Module):
         return [tf.where(finite, g, tf.zeros_like(g))
                 for g in gradients], finite
 
-    def update(self, finite):
+    def update(self, finite: tf.Tensor | bool) -> None:
         """Adapts the factor at the end of a step.
 
         Args:
@@ -130,26 +137,23 @@ class Trainer(tf.Module):
     """What moves in training besides the networks, and what a step needs.
 
     Attributes:
-        networks: networks.Networks; D and S may be None if not used.
+        networks: Networks; D and S may be None if not used.
         content: C, or None.
         step: Steps done, int64 variable.
-        averages: Whose statistics move B's moving averages: 'all' sets', or
-            the 'synthetic' one's alone.
         optimizers: {'g': of B and S, 'd': of D}.
     """
 
-    def __init__(self, networks, content, schedule, float16=False,
-                 averages='all'):
+    def __init__(self, networks: Networks, content: keras.Model | None,
+                 schedule: Callable[[Any], Any], float16: bool = False):
         """Builds the optimizers (Adam, beta1 0.9).
 
         Args:
-            networks, content, averages: As the attributes.
+            networks, content: As the attributes.
             schedule: step -> learning rate.
             float16: Scale the loss, see LossScale.
         """
         super().__init__(name='trainer')
         self.networks, self.content = networks, content
-        self.averages = averages
         self.step = _scalar(0, tf.int64)
         self.loss_scale = LossScale(float16)
         rate = GatedRate(schedule, self.step, self.loss_scale.gate)
@@ -161,18 +165,19 @@ class Trainer(tf.Module):
             self.optimizers['d'].build(networks.D.trainable_variables)
 
     @property
-    def steps_done(self):
+    def steps_done(self) -> int:
         """`step` as an int, under any strategy."""
         return int(tf.convert_to_tensor(self.step))
 
-    def generator_variables(self):
+    def generator_variables(self) -> list[Any]:
         """theta_B (with its side heads) and theta_S."""
         variables = list(self.networks.B.trainable_variables)
         if self.networks.S is not None:
             variables += self.networks.S.trainable_variables
         return variables
 
-    def apply(self, which, gradients, variables):
+    def apply(self, which: str, gradients: list[tf.Tensor | None],
+              variables: list[Any]) -> tuple[tf.Tensor, tf.Tensor | bool]:
         """Moves `variables`; the optimizers sum over replicas, hence the /n.
 
         Returns:
@@ -187,24 +192,12 @@ class Trainer(tf.Module):
         return tf.linalg.global_norm(gradients), finite
 
 
-def _sets_used(batch, weights):
-    """The sets that some loss looks at; the synthetic one always."""
+def _datasets_used(batch, weights):
+    """Those that some loss looks at; the synthetic one always."""
     real = [name for name in ('binary', 'real') if name in batch]
     if weights.lambda_adv:
         return ['synthetic', *real]
     return ['synthetic', 'binary'] if weights.lambda_S else ['synthetic']
-
-
-def _run_b(trainer, batch, name):
-    """B on one set, in training mode."""
-    b, image = trainer.networks.B, batch[name]['image']
-    if name == 'synthetic' or trainer.averages == 'all':
-        return b(image, training=True)
-    kept = [(v, tf.convert_to_tensor(v)) for v in b.non_trainable_variables]
-    outputs = b(image, training=True)
-    for variable, value in kept:
-        variable.assign(value)
-    return outputs
 
 
 def _supervised(trainer, batch, outputs, weights):
@@ -226,26 +219,48 @@ def _supervised(trainer, batch, outputs, weights):
     return terms
 
 
-def update_discriminator(trainer, features, weights):
-    """Moves D on detached features; -> (its terms, finite) (Eqs. 4 and 7)."""
+def update_discriminator(
+        trainer: Trainer, features: Mapping[str, tf.Tensor], weights: Weights
+        ) -> tuple[dict[str, tf.Tensor], tf.Tensor | bool]:
+    """Moves D on detached features [Lee 2019, Eqs. 4 and 7].
+
+    Args:
+        trainer: Trainer.
+        features: B's, [b, h, w, c] of each dataset by its name.
+        weights: Weights.
+
+    Returns:
+        (L_D, L_d and the norm of D's gradients, whether these were finite).
+    """
     d = trainer.networks.D
     with tf.GradientTape() as tape:
-        per_set = {name: losses.discriminator_loss(
+        per_dataset = {name: losses.discriminator_loss(
             d(tf.stop_gradient(f), training=True),
             1.0 if name == 'synthetic' else 0.0)
             for name, f in features.items()}
-        real = [loss for name, loss in per_set.items() if name != 'synthetic']
+        real = [loss for name, loss in per_dataset.items()
+                if name != 'synthetic']
         total = losses.total_discriminator_loss(
-            per_set['synthetic'], real, weights.lambda_D, weights.preset)
+            per_dataset['synthetic'], real, weights.lambda_D, weights.preset)
         scaled = total * trainer.loss_scale.factor
     gradients = tape.gradient(scaled, d.trainable_variables)
     norm, finite = trainer.apply('d', gradients, d.trainable_variables)
-    mean = (per_set['synthetic'] + tf.add_n(real) / len(real)) / 2.0
+    mean = (per_dataset['synthetic'] + tf.add_n(real) / len(real)) / 2.0
     return {'L_D': mean, 'L_d': total, 'gradient_d': norm}, finite
 
 
-def adversarial_gradients(trainer, features, weights):
-    """L_adv over the real sets against the updated D, and its dL/dF."""
+def adversarial_gradients(
+        trainer: Trainer, features: Mapping[str, tf.Tensor], weights: Weights
+        ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """L_adv of the photographs against the updated D, and its dL/dF.
+
+    Args:
+        trainer, features, weights: See update_discriminator.
+
+    Returns:
+        (L_adv, lambda_adv times its gradient, times the loss scale, for each
+        dataset but the synthetic one, in their order).
+    """
     names = [name for name in features if name != 'synthetic']
     real = [features[name] for name in names]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -257,12 +272,22 @@ def adversarial_gradients(trainer, features, weights):
     return loss, tape.gradient(scaled, real)
 
 
-def replica_step(trainer, batch, weights):
-    """The step of one replica; see the top of this file. -> dict of terms."""
+def replica_step(trainer: Trainer, batch: Mapping[str, Any],
+                 weights: Weights) -> dict[str, tf.Tensor]:
+    """The step of one replica; see the top of this file.
+
+    Args:
+        trainer: Trainer.
+        batch, weights: See make_train_step.
+
+    Returns:
+        Its terms, see make_train_step.
+    """
     theta = trainer.generator_variables()
     with tf.GradientTape() as tape:
-        outputs = {name: _run_b(trainer, batch, name)
-                   for name in _sets_used(batch, weights)}
+        outputs = {name: trainer.networks.B(batch[name]['image'],
+                                            training=True)
+                   for name in _datasets_used(batch, weights)}
         terms = _supervised(trainer, batch, outputs, weights)
         supervised = losses.generator_loss(
             terms['L_B'], terms.get('L_C', 0.0), terms.get('L_S', 0.0), 0.0,
@@ -286,7 +311,11 @@ def replica_step(trainer, batch, weights):
             for name, value in terms.items()}
 
 
-def make_train_step(trainer, weights, strategy=None, jit_compile=False):
+def make_train_step(
+        trainer: Trainer, weights: Weights,
+        strategy: tf.distribute.Strategy | None = None,
+        jit_compile: bool = False
+        ) -> Callable[[Mapping[str, Any]], dict[str, tf.Tensor]]:
     """Returns the compiled step.
 
     Args:
