@@ -14,7 +14,10 @@ Counts are kept at LEVELS thresholds, so that what is stored for an image, and
 what is added up over images, does not grow with anything.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 LEVELS = 256  # Thresholds between a map's minimum and its maximum
 ALPHA = 0.3  # [Lee 2019, Section 5.3]
@@ -23,7 +26,7 @@ BETA_SQUARED = 0.3  # Of F, as in the detection literature
 RANGES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, np.inf)
 
 
-def threshold(values, alpha=ALPHA):
+def threshold(values: npt.ArrayLike, alpha: float = ALPHA) -> float:
     """tau = alpha v_max + (1 - alpha) v_min [Lee 2019, Section 5.3].
 
     Args:
@@ -37,12 +40,14 @@ def threshold(values, alpha=ALPHA):
     return low + alpha * (high - low)
 
 
-def binarize(values, alpha=ALPHA):
+def binarize(values: np.ndarray,
+             alpha: float = ALPHA) -> npt.NDArray[np.bool_]:
     """values >= tau: bool, True = blurred. A constant map is all blurred."""
     return values >= threshold(values, alpha)
 
 
-def accuracy(prediction, mask):
+def accuracy(prediction: npt.NDArray[np.bool_],
+             mask: npt.NDArray[np.bool_]) -> float:
     """Share of pixels classified right [Lee 2019, Section 5.3].
 
     Args:
@@ -51,7 +56,8 @@ def accuracy(prediction, mask):
     return float(np.mean(prediction == mask))
 
 
-def intersection_over_union(prediction, mask):
+def intersection_over_union(prediction: npt.NDArray[np.bool_],
+                            mask: npt.NDArray[np.bool_]) -> float:
     """|both blurred| / |either blurred|; 1 where neither has any.
 
     Args:
@@ -61,24 +67,25 @@ def intersection_over_union(prediction, mask):
     return np.count_nonzero(prediction & mask) / union if union else 1.0
 
 
-def normalized(values):
+def normalized(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """(v - v_min) / (v_max - v_min), float64 in [0, 1]; constant maps: 0."""
     values = np.asarray(values, np.float64)
     low, high = values.min(), values.max()
     return (values - low) / (high - low) if high > low else values - low
 
 
-def mean_absolute_error(a, b):
+def mean_absolute_error(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """mean |a - b|, float."""
     return float(np.mean(np.abs(np.subtract(a, b, dtype=np.float64))))
 
 
-def mean_squared_error(a, b):
+def mean_squared_error(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """mean (a - b)^2, float."""
     return float(np.mean(np.square(np.subtract(a, b, dtype=np.float64))))
 
 
-def f_measure(precision, recall, beta_squared=BETA_SQUARED):
+def f_measure(precision: npt.ArrayLike, recall: npt.ArrayLike,
+              beta_squared: float = BETA_SQUARED) -> npt.NDArray[np.float64]:
     """F = (1 + beta^2) P R / (beta^2 P + R); 0 where P = R = 0.
 
     Args:
@@ -94,7 +101,8 @@ def f_measure(precision, recall, beta_squared=BETA_SQUARED):
                     / np.where(total > 0, total, 1), 0.0)
 
 
-def threshold_counts(values, mask):
+def threshold_counts(values: np.ndarray,
+                     mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Counts what is called blurred at each threshold.
 
     tau_k = v_min + (v_max - v_min) k / (LEVELS - 1), k = 0 ... LEVELS - 1:
@@ -117,7 +125,9 @@ def threshold_counts(values, mask):
     return np.cumsum(joint[:, ::-1], axis=1)[:, ::-1].T
 
 
-def precision_recall(counts):
+def precision_recall(
+        counts: npt.ArrayLike) -> tuple[npt.NDArray[np.float64],
+                                       npt.NDArray[np.float64]]:
     """Precision and recall at each threshold.
 
     Args:
@@ -131,7 +141,7 @@ def precision_recall(counts):
     return counts[:, 0] / counts.sum(axis=1), counts[:, 0] / positives
 
 
-def pooled_average_precision(counts):
+def pooled_average_precision(counts: npt.ArrayLike) -> float:
     """Area under a step curve of precision over recall at LEVELS thresholds.
 
     sum_k (R_k - R_{k+1}) P_k, R beyond the last threshold being 0.
@@ -143,7 +153,8 @@ def pooled_average_precision(counts):
     return float(np.sum(-np.diff(recall, append=0.0) * precision))
 
 
-def average_precision(values, mask):
+def average_precision(values: np.ndarray,
+                      mask: npt.NDArray[np.bool_]) -> float:
     """Exact AP: the mean over blurred pixels of the precision at their value.
 
     The same as sum_n (R_n - R_{n-1}) P_n over all distinct values, because
@@ -160,7 +171,9 @@ def average_precision(values, mask):
     return float(np.sum(counts * (found / (found + false))) / found[0])
 
 
-def detection_scores(values, mask):
+def detection_scores(
+        values: np.ndarray, mask: npt.NDArray[np.bool_]
+        ) -> tuple[dict[str, float], npt.NDArray[np.int64]]:
     """All scores of one map against one mask.
 
     Args:
@@ -191,7 +204,7 @@ def detection_scores(values, mask):
     }, counts
 
 
-def fit_to(values, truth):
+def fit_to(values: npt.ArrayLike, truth: np.ndarray) -> npt.NDArray[np.float64]:
     """The map a values + b nearest to the truth by least squares.
 
     For scores, which have no unit: what their order is worth at best.
@@ -206,7 +219,7 @@ def fit_to(values, truth):
     return slope * centred + np.mean(truth)
 
 
-def correlation(a, b):
+def correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """Pearson's r; 0 where one of the two is constant."""
     a, b = np.asarray(a, np.float64).ravel(), np.asarray(b, np.float64).ravel()
     a, b = a - a.mean(), b - b.mean()
@@ -214,19 +227,20 @@ def correlation(a, b):
     return float(np.sum(a * b) / power) if power > 1e-12 else 0.0
 
 
-def ranks(values):
+def ranks(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Rank of each value, ties sharing their mean rank: float64, flat."""
     _, index, counts = np.unique(values, return_inverse=True,
                                  return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2.0)[index.ravel()]
 
 
-def rank_correlation(a, b):
+def rank_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """Spearman's rho: Pearson's r of the ranks."""
     return correlation(ranks(a), ranks(b))
 
 
-def error_by_range(sigma, truth, edges=RANGES):
+def error_by_range(sigma: npt.ArrayLike, truth: np.ndarray,
+                   edges: Sequence[float] = RANGES) -> npt.NDArray[np.float64]:
     """Sums of errors in ranges of the true sigma.
 
     Args:

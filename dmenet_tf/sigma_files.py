@@ -89,22 +89,34 @@ def read_sigma(path: str | pathlib.Path) -> npt.NDArray[np.float32]:
         FileNotFoundError, ValueError: One line that names the file: 8 bits
             and colours have no unit, integers of other sizes neither.
     """
-    codes = _grey(path, read_array(path))
-    if codes.dtype.kind == 'f':
-        sigma = codes.astype(np.float32)
-    elif codes.dtype == np.uint16:
-        sigma = codes.astype(np.float32) / np.float32(_codes_per_px(path))
-    else:
-        raise ValueError(
-            f'{path}: not a sigma map: {codes.dtype} codes have no unit. A '
-            'sigma map is float px (.npy, .tiff) or 16-bit codes, sigma = '
-            f'code / {CODES_PER_PX} px (.png).')
+    sigma = sigma_of(path, read_grey(path))
     bad = ~(sigma >= 0) | ~np.isfinite(sigma)
     if bad.any():
         raise ValueError(
             f'{path}: sigma must be finite and not negative; {bad.sum()} '
             f'pixels are not, the first of them {sigma[bad][0]}.')
     return sigma
+
+
+def sigma_of(path: str | pathlib.Path,
+             values: np.ndarray) -> npt.NDArray[np.float32]:
+    """What the numbers of a file are worth, px; NaN stays NaN.
+
+    Args:
+        path: Of the file.
+        values: Of read_grey(path).
+
+    Raises:
+        ValueError: One line that names the file: they have no unit.
+    """
+    if values.dtype.kind == 'f':
+        return values.astype(np.float32)
+    if values.dtype == np.uint16:
+        return values.astype(np.float32) / np.float32(_codes_per_px(path))
+    raise ValueError(
+        f'{path}: not a sigma map: {values.dtype} codes have no unit. A '
+        'sigma map is float px (.npy, .tiff) or 16-bit codes, sigma = '
+        f'code / {CODES_PER_PX} px (.png).')
 
 
 def _codes_per_px(path):
@@ -134,7 +146,14 @@ def read_authors_label(path: str | pathlib.Path,
     Raises:
         FileNotFoundError, ValueError: One line that names the file.
     """
-    codes = _grey(path, read_array(path)).astype(np.float32)
+    return sigma_from_authors_codes(read_grey(path), convention)
+
+
+def sigma_from_authors_codes(codes: npt.ArrayLike,
+                             convention: str) -> npt.NDArray[np.float32]:
+    """The codes of a blur_map/NAME.png -> sigma, px; see read_authors_label.
+    """
+    codes = np.asarray(codes, np.float32)
     if convention == 'sigma7':
         return codes / np.float32(_AUTHORS_CODES_PER_PX)
     return optics.sigma_from_defocus(

@@ -9,12 +9,13 @@ Every module here has `estimate(image)` and `UNIT`:
 """
 
 import importlib
+import types
 
 NAMES = ('zhuo_sim', 'karaali_jung', 'lbp', 'hifst', 'laplacian',
          'constant')
 
 
-def load(name):
+def load(name: str) -> types.ModuleType:
     """Returns the module of a baseline.
 
     Raises:

@@ -5,11 +5,12 @@ Chosen: 0, which changes nothing.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 UNIT = 'score'
 
 
-def estimate(image):
+def estimate(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Zeros.
 
     Args:

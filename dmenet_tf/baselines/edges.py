@@ -10,16 +10,18 @@ sqrt(sigma^2 + s^2). So the ratio R of the two slopes is the same for every A:
 """
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 from skimage import color, feature
 
 
-def to_grey(image):
+def to_grey(image: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Luma in [0, 1], float64 [h, w], of an RGB image in [0, 255]."""
     return color.rgb2gray(np.asarray(image, np.float64) / 255.0)
 
 
-def canny(grey, smoothing=1.0, threshold=0.1):
+def canny(grey: np.ndarray, smoothing: float = 1.0,
+          threshold: float = 0.1) -> npt.NDArray[np.bool_]:
     """Canny's edges.
 
     Args:
@@ -40,19 +42,20 @@ def canny(grey, smoothing=1.0, threshold=0.1):
     return feature.canny(grey, smoothing, 0.4 * high, high, mode='nearest')
 
 
-def slope(grey):
+def slope(grey: np.ndarray) -> np.ndarray:
     """|grad grey| by central differences, [h, w], per px."""
     padded = np.pad(grey, 1, 'edge')
     return np.hypot(padded[2:, 1:-1] - padded[:-2, 1:-1],
                     padded[1:-1, 2:] - padded[1:-1, :-2]) / 2
 
 
-def reblurred_slope(grey, scale):
+def reblurred_slope(grey: np.ndarray, scale: float) -> np.ndarray:
     """|grad (grey * G_scale)|, [h, w], per px."""
     return slope(ndimage.gaussian_filter(grey, scale, mode='nearest'))
 
 
-def sigma_from_ratio(ratio, scale):
+def sigma_from_ratio(ratio: npt.ArrayLike,
+                     scale: float) -> npt.NDArray[np.float64]:
     """sigma = s / sqrt(R^2 - 1) [Zhuo 2011, Eq. 6].
 
     Args:
@@ -67,7 +70,8 @@ def sigma_from_ratio(ratio, scale):
         return np.where(ratio > 1, scale / np.sqrt(ratio * ratio - 1), np.nan)
 
 
-def sigma_at_edges(grey, edges, scale):
+def sigma_at_edges(grey: np.ndarray, edges: npt.NDArray[np.bool_],
+                   scale: float) -> npt.NDArray[np.float64]:
     """sigma on edges, px, NaN elsewhere and where R <= 1; see the module."""
     after = np.maximum(reblurred_slope(grey, scale), 1e-12)
     return np.where(edges, sigma_from_ratio(slope(grey) / after, scale),

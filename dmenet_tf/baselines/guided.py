@@ -1,9 +1,12 @@
 """The guided filter [He 2013]: smooths a map along the edges of an image."""
 
+import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 
-def guided_filter(values, guide, radius, epsilon):
+def guided_filter(values: np.ndarray, guide: np.ndarray, radius: int,
+                  epsilon: float) -> npt.NDArray[np.float64]:
     """In each window, values ~ a guide + b by least squares; windows averaged.
 
     a = cov(guide, values) / (var(guide) + epsilon), b = mean(values) -

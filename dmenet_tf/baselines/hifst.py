@@ -19,6 +19,7 @@ Compare with: CUHK-100 MAE 0.223, F 0.803 as the detection literature reports.
 """
 
 import numpy as np
+import numpy.typing as npt
 from scipy import fft
 from skimage import filters, transform
 
@@ -31,7 +32,7 @@ STRIDE = 4  # px
 _ROWS_AT_ONCE = 16  # Windows of so many rows are in memory together.
 
 
-def estimate(image):
+def estimate(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """1 minus HiFST's sharpness.
 
     Args:
@@ -51,7 +52,7 @@ def estimate(image):
     return (1 - np.clip(sharpness / peak, 0, 1)).astype(np.float32)
 
 
-def sorted_coefficients(slope):
+def sorted_coefficients(slope: np.ndarray) -> npt.NDArray[np.float32]:
     """The LAYERS smallest high-frequency coefficients around each pixel.
 
     Args:

@@ -7,6 +7,7 @@ by orders of magnitude. No number is published for it.
 """
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from dmenet_tf.baselines import edges
@@ -17,7 +18,7 @@ WINDOW = 5.0  # px, standard deviation
 _FLOOR = (1 / 255.0) ** 2
 
 
-def estimate(image):
+def estimate(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """-log10 of the local variance of the Laplacian.
 
     Args:

@@ -16,6 +16,7 @@ Compare with: CUHK-100 MAE 0.154, F 0.917 as the detection literature reports.
 """
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from dmenet_tf.baselines import edges
@@ -26,7 +27,7 @@ WINDOWS = (11, 15, 21)  # px
 _RING = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
 
 
-def estimate(image):
+def estimate(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """1 minus the sharpness, averaged over the windows.
 
     Args:
@@ -41,7 +42,7 @@ def estimate(image):
     return np.clip(1 - np.mean(maps, axis=0), 0, 1).astype(np.float32)
 
 
-def pattern_kinds(grey):
+def pattern_kinds(grey: np.ndarray) -> npt.NDArray[np.int_]:
     """Kind of each pixel's pattern: 0 to 8 = neighbours set, 9 = the others.
 
     A pattern is uniform when its ring of 8 bits changes at most twice. Bits

@@ -7,22 +7,22 @@ Cholesky factor and the conjugate gradients.
 """
 
 import contextlib
+import importlib.util
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 
-
-def _pymatting():
-    try:
-        import pymatting
-    except ImportError:
-        raise ImportError(
-            'This baseline needs the package pymatting (the matting '
-            "Laplacian): pip install 'dmenet_tf[evaluation]'.") from None
-    return pymatting
+# Looked for here, so that it is missed before the work begins; imported where
+# it is used, because it compiles itself, for minutes, on its first import.
+if importlib.util.find_spec('pymatting') is None:
+    raise ImportError(
+        'This baseline needs the package pymatting (the matting Laplacian): '
+        "pip install 'dmenet_tf[evaluate]'.")
 
 
-def propagate(known, image, weight=0.005):
+def propagate(known: np.ndarray, image: np.ndarray,
+              weight: float = 0.005) -> npt.NDArray[np.float64]:
     """Returns the map that keeps to the known values and to the colours.
 
     Args:
@@ -33,7 +33,7 @@ def propagate(known, image, weight=0.005):
     Returns:
         [h, w], float64, within the range of the known values.
     """
-    pymatting = _pymatting()
+    import pymatting
     is_known = np.isfinite(known)
     low, high = np.min(known[is_known]), np.max(known[is_known])
     if low == high:

@@ -1,8 +1,12 @@
 """Figures 4, 5 and 7 of the paper, drawn without any display."""
 
+import pathlib
 import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -17,14 +21,14 @@ def _new(height=4.4, width=_WIDTH):
     return figure
 
 
-def save(figure, path):
+def save(figure: Figure, path: pathlib.Path) -> pathlib.Path:
     """Writes a figure whole or not at all."""
     with files.atomic_path(path) as temporary:
         figure.savefig(temporary)
     return path
 
 
-def precision_recall_plot(results):
+def precision_recall_plot(results: Mapping[str, Any]) -> Figure:
     """Figure 5: one curve per method, precision and recall averaged.
 
     Args:
@@ -48,7 +52,8 @@ def precision_recall_plot(results):
     return figure
 
 
-def bar_plot(bars, title, unit=''):
+def bar_plot(bars: Sequence[tuple[str, float, bool]], title: str,
+             unit: str = '') -> Figure:
     """Figure 4: one bar per method; published ones are hatched.
 
     Args:
@@ -70,7 +75,7 @@ def bar_plot(bars, title, unit=''):
     return figure
 
 
-def range_plot(results):
+def range_plot(results: Mapping[str, Any]) -> Figure:
     """Mean |error| by true sigma, px, one line per method.
 
     Args:
@@ -98,16 +103,17 @@ def _range_name(row):
     return f'{row["from_px"]:g} to {row["to_px"]:g}'
 
 
-def sheet(rows, columns):
-    """Figure 7: input, each method, truth; one row per image.
+def sheet(rows: Sequence[tuple[str, Sequence[np.ndarray | None]]],
+          columns: Sequence[str]) -> Figure:
+    """Figure 7: input if there is, each method, truth; one row per image.
 
     Args:
         rows: List of (name, pictures): pictures [h, w] in [0, 1] or
-            [h, w, 3], None where a method has none.
+            [h, w, 3], None where a method has none; the last is the truth.
         columns: Titles, as many as pictures in a row.
     """
-    sizes = [pictures[0].shape for _, pictures in rows]
-    heights = [height / width for height, width, *_ in sizes]
+    sizes = [pictures[-1].shape for _, pictures in rows]
+    heights = [height / width for height, width in sizes]
     cell = max(1.2, 11 / len(columns))
     figure = _new(1.06 * cell * sum(heights) + 0.4, cell * len(columns) + 0.2)
     grid = figure.subplots(len(rows), len(columns), squeeze=False,
@@ -125,7 +131,8 @@ def sheet(rows, columns):
     return figure
 
 
-def in_range(values, low, high):
+def in_range(values: npt.ArrayLike, low: float,
+             high: float) -> npt.NDArray[np.float64]:
     """values -> [0, 1] for display; a constant map is grey."""
     if high <= low:
         return np.full(np.shape(values), 0.5)

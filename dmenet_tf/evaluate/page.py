@@ -3,8 +3,14 @@
 import base64
 import html
 import json
+import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 from dmenet_tf import files
+
+# (heading, columns, rows); a row is (is_published, cells).
+Table = tuple[str, list[str], list[tuple[bool, list[str]]]]
 
 _NOTES = (
     'Every figure is a mean over the images that were scored. Published '
@@ -21,19 +27,23 @@ th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd;
 th:first-child, td:first-child { text-align: left; }
 tr.published { color: #666; font-style: italic; background: #f6f6f6; }
 img { max-width: 100%; }
+p { overflow-wrap: anywhere; }
 p.problem { color: #a00; margin: .2rem 0; }
 pre { background: #f6f6f6; padding: .8rem; overflow-x: auto; }
 """
 
 
-def write(path, title, tables, pictures, problems, record):
+def write(path: pathlib.Path, title: str, tables: Sequence[Table],
+          notes: Sequence[str],
+          pictures: Sequence[tuple[str, pathlib.Path]],
+          problems: Sequence[str], record: dict[str, Any]) -> None:
     """Writes the page.
 
     Args:
         path: Of the .html.
         title: Plain text.
-        tables: List of (heading, columns, rows); a row is (is_published,
-            cells).
+        tables: To show first.
+        notes: Lines below the tables.
         pictures: List of (caption, path of a PNG), embedded.
         problems: Lines.
         record: JSON values shown at the end.
@@ -44,7 +54,7 @@ def write(path, title, tables, pictures, problems, record):
         parts += [f'<p class="problem">{html.escape(line)}</p>'
                   for line in problems]
     parts += [_table(*table) for table in tables]
-    parts += [f'<p>{html.escape(note)}</p>' for note in _NOTES]
+    parts += [f'<p>{html.escape(note)}</p>' for note in (*notes, *_NOTES)]
     parts += [_figure(caption, picture) for caption, picture in pictures]
     parts.append('<h2>How these figures were made</h2><pre>'
                  + html.escape(json.dumps(record, indent=2)) + '</pre>')
@@ -53,7 +63,6 @@ def write(path, title, tables, pictures, problems, record):
             '</head><body>\n' + '\n'.join(parts) + '\n</body></html>\n')
     with files.atomic_path(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
-    return path
 
 
 def _table(heading, columns, rows):

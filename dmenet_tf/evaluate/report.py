@@ -2,19 +2,20 @@
 
 import csv
 import json
+import pathlib
 import platform
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from dmenet_tf import __version__, files
-from dmenet_tf.evaluate import (
-    figures,
-    page,
-    protocols,
-    published,
-    scoring,
-)
+from dmenet_tf.evaluate import figures, page, protocols, scoring
+from dmenet_tf.evaluate.options import MASKS
+from dmenet_tf.evaluate.published import FORMULAS
+from dmenet_tf.evaluate.scoring import Job, Run
 
 # Columns of the tables, by kind of truth.
 COLUMNS = {
@@ -24,74 +25,113 @@ COLUMNS = {
 COLUMNS['detection'] = ('mae', 'f_curve', 'f_max', 'iou', 'accuracy',
                         'average_precision')
 COLUMNS['syndof'] = COLUMNS['sigma'] = COLUMNS['rtf']
-_FITTED = ' (fitted)'
-_CSV = 'per_image.csv'
+
+Pictures = list[tuple[str, pathlib.Path]]  # (caption, path)
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Versions of what the figures depend on."""
     import scipy
     import skimage
-    return {'dmenet_tf': __version__, 'python': platform.python_version(),
-            'numpy': np.__version__, 'scipy': scipy.__version__,
-            'scikit-image': skimage.__version__}
+    found = {'dmenet_tf': __version__, 'python': platform.python_version(),
+             'numpy': np.__version__, 'scipy': scipy.__version__,
+             'scikit-image': skimage.__version__}
+    if 'tensorflow' in sys.modules:
+        found['tensorflow'] = sys.modules['tensorflow'].__version__
+    return found
 
 
-def write_csv(path, score_files):
+def write_csv(path: pathlib.Path, runs: Iterable[Run]) -> None:
     """One row per image, method and noise.
 
     Args:
         path: Of the .csv.
-        score_files: Dict (method, noise) -> .jsonl.
+        runs: Scored ones.
     """
     with files.atomic_path(path) as temporary, temporary.open(
             'w', newline='') as file:
         writer = None
-        for (method, noise), score_file in score_files.items():
-            for line in scoring.read_lines(score_file):
-                row = {'method': method.label, 'noise': noise,
+        for run in runs:
+            for line in scoring.read_lines(run.path):
+                row = {'method': run.method.label, 'noise': run.noise,
                        'image': line['image'], 'cropped': line['cropped'],
                        **line['scores']}
                 if writer is None:
                     writer = csv.DictWriter(file, row)
                     writer.writeheader()
                 writer.writerow(row)
-    return path
 
 
-def table(protocol, noise, summaries):
-    """Rows of ours, then the published ones.
+def tables(results: dict[str, Any]) -> list[page.Table]:
+    """One table per noise level: our rows, then the published ones.
 
     Args:
-        protocol: One of protocols.NAMES.
-        noise: Level.
-        summaries: Dict Method -> summary.
-
-    Returns:
-        (columns, rows): a row is (is_published, cells).
+        results: See run.evaluate.
     """
+    protocol = results['protocol']
     names = COLUMNS[protocol]
-    rows = [(False, [_label(method, protocol),
-                     f'{found["images"]} of {found["of"]}',
-                     *(_number(found['scores'].get(n)) for n in names)])
-            for method, found in summaries.items()]
-    rows += [(True, [f'{label}, published ({source})', '-',
-                     *(_number(values.get(n)) for n in names)])
-             for label, source, values in published.rows(protocol, noise)]
-    return ['method', 'images', *(n.replace('_', ' ') for n in names)], rows
+    columns = ['method', 'images', *(n.replace('_', ' ') for n in names)]
+    found = []
+    for noise, ours, published in _levels(results):
+        rows = [(False, [_label(row, protocol),
+                         f'{row["images"]} of {row["of"]}',
+                         *(_number(row['scores'].get(n)) for n in names)])
+                for row in ours]
+        rows += [(True, [f'{row["method"]}, published ({row["source"]})', '-',
+                         *(_number(row['scores'].get(n)) for n in names)])
+                 for row in published]
+        found.append((f'{protocol}{_level(noise)}', columns, rows))
+    return found
 
 
-def _label(method, protocol):
-    fitted = method.unit == 'score' and protocol not in protocols.MASKS
-    return method.label + (_FITTED if fitted else '')
+def _levels(results):
+    """Yields (noise, its rows of results, its published rows)."""
+    for noise in dict.fromkeys(row['noise'] for row in results['results']):
+        yield noise, *([row for row in results[key] if row['noise'] == noise]
+                       for key in ('results', 'published'))
+
+
+def _label(row, protocol):
+    fitted = row['unit'] == 'score' and protocol not in MASKS
+    return row['method'] + (' (fitted)' if fitted else '')
 
 
 def _number(value):
     return '-' if value is None else f'{value:.4f}'
 
 
-def as_text(columns, rows):
-    """A table for the terminal."""
+def _level(noise):
+    return f', noise {noise:g}' if noise else ''
+
+
+def notes(results: dict[str, Any]) -> list[str]:
+    """What is to be said below the tables: which weights, which unit."""
+    weights = {row['method']: row for row in results['results']
+               if row['digest'] is not None}
+    lines = [f'{label}: weights {row["source"]}, sha256 {row["digest"]}.'
+             for label, row in weights.items()]
+    for row in results['published_apart']:
+        lines.append(
+            f'{row["method"]}, published ({row["source"]}), as errors of '
+            f'{row["map"]}: {_sums(row["scores"])}; as errors of '
+            f'{FORMULAS["sigma7"]} at most {_sums(row["at_most"])}: estimates '
+            'below sigma = 0 count there and are cut here.')
+    return lines
+
+
+def _sums(scores):
+    return ', '.join(f'{name} {_number(value)}'
+                     for name, value in scores.items())
+
+
+def as_text(results: dict[str, Any]) -> str:
+    """Tables and notes for the terminal."""
+    parts = [f'{heading}\n{_aligned(columns, rows)}'
+             for heading, columns, rows in tables(results)]
+    return '\n\n'.join(parts + ['\n'.join(notes(results))]).rstrip()
+
+
+def _aligned(columns, rows):
     cells = [columns, *(row for _, row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return '\n'.join(
@@ -101,113 +141,113 @@ def as_text(columns, rows):
         for row in cells)
 
 
-def draw(output_dir, protocol, noise, summaries):
-    """Plots of one noise level.
+def draw(output_dir: pathlib.Path, results: dict[str, Any]) -> Pictures:
+    """Plots of every noise level.
 
-    Returns:
-        List of (caption, path).
+    Args:
+        output_dir: Where they go.
+        results: See run.evaluate.
     """
-    suffix = f'_noise{noise:g}' if noise else ''
-    results = {_label(method, protocol): found
-               for method, found in summaries.items() if found['images']}
-    if not results:
-        return []
-    column = COLUMNS[protocol][1 if protocol == 'rtf' else 0]
-    bars = [(label, found['scores'][column], False)
-            for label, found in results.items()]
-    bars += [(f'{label}, published', values[column], True)
-             for label, _, values in published.rows(protocol, noise)
-             if column in values]
-    name = column.replace('_', ' ').replace('mae', 'MAE').replace('mse', 'MSE')
-    drawn = [(f'{name}{_level(noise)}', figures.save(
-        figures.bar_plot(bars, name, 'px' if protocol == 'sigma' else ''),
-        output_dir / f'bars{suffix}.png'))]
-    if protocol in protocols.MASKS:
-        plot = figures.precision_recall_plot(results)
-        drawn.append(('Precision and recall', figures.save(
-            plot, output_dir / f'precision_recall{suffix}.png')))
-    else:
-        plot = figures.range_plot(results)
-        drawn.append((f'Error by blur{_level(noise)}', figures.save(
-            plot, output_dir / f'error_by_blur{suffix}.png')))
+    drawn = []
+    for noise, ours, published in _levels(results):
+        scored = {_label(row, results['protocol']): row for row in ours
+                  if row['images']}
+        if scored:
+            drawn += _draw_level(output_dir, results['protocol'], noise,
+                                 scored, published)
     return drawn
 
 
-def _level(noise):
-    return f', noise {noise:g}' if noise else ''
+def _draw_level(output_dir, protocol, noise, scored, published):
+    suffix = f'_noise{noise:g}' if noise else ''
+    column = COLUMNS[protocol][1 if protocol == 'rtf' else 0]
+    bars = [(label, row['scores'][column], False)
+            for label, row in scored.items()]
+    bars += [(f'{row["method"]}, published', row['scores'][column], True)
+             for row in published if column in row['scores']]
+    name = column.replace('_', ' ').replace('mae', 'MAE').replace('mse', 'MSE')
+    unit = 'px' if protocol == 'sigma' else ''
+    plots = [(f'{name}{_level(noise)}', 'bars',
+              figures.bar_plot(bars, name, unit))]
+    if protocol in MASKS:
+        plots.append((f'Precision and recall{_level(noise)}',
+                      'precision_recall',
+                      figures.precision_recall_plot(scored)))
+    else:
+        plots.append((f'Error by blur{_level(noise)}', 'error_by_blur',
+                      figures.range_plot(scored)))
+    return [(caption, figures.save(plot, output_dir / f'{stem}{suffix}.png'))
+            for caption, stem, plot in plots]
 
 
-def draw_sheet(output_dir, jobs_by_method):
-    """Side by side: input, each method, truth.
+def draw_sheet(output_dir: pathlib.Path, runs: Sequence[Run]) -> Pictures:
+    """Side by side: input where there is one, each method, truth.
 
     Args:
         output_dir: Where sheet.png goes.
-        jobs_by_method: Dict Method -> jobs that kept a thumbnail, the same
-            cases in the same order.
-
-    Returns:
-        List with (caption, path), or [].
+        runs: Those of the first noise level are shown, on the images that
+            all of them have a thumbnail for.
     """
-    first = next(iter(jobs_by_method.values()), [])
-    rows = [row for row in (_sheet_row(jobs) for jobs in
-                            zip(*jobs_by_method.values(), strict=True)) if row]
-    if not first or not rows:
+    runs = [run for run in runs if run.noise == runs[0].noise]
+    by_name = [{job.case.name: job for job in run.jobs if job.thumbnail}
+               for run in runs]
+    rows = [_sheet_row([jobs[name] for jobs in by_name]) for name in by_name[0]
+            if all(name in jobs for jobs in by_name)]
+    rows = [row for row in rows if row is not None]
+    if not rows:
         return []
-    protocol = first[0].settings.protocol
-    columns = ['input', *(_label(m, protocol) for m in jobs_by_method),
-               'truth']
-    return [('Side by side', figures.save(figures.sheet(rows, columns),
-                                          output_dir / 'sheet.png'))]
+    job = runs[0].jobs[0]
+    columns = ['input'] if job.case.image is not None else []
+    columns += [_label({'method': run.method.label, 'unit': run.method.unit},
+                       job.settings.protocol) for run in runs]
+    return [('Side by side', figures.save(
+        figures.sheet(rows, [*columns, 'truth']), output_dir / 'sheet.png'))]
 
 
-def _sheet_row(jobs):
+def _sheet_row(jobs: list[Job]):
     """(name, pictures) of one case; maps in px share the truth's scale."""
     case, settings = jobs[0].case, jobs[0].settings
     try:
-        image = protocols.read_image(case.image, settings)
+        pictures = [] if case.image is None else [_small(
+            protocols.read_image(case.image, settings))]
         truth = protocols.read_truth(case.truth, settings).astype(np.float32)
     except (ValueError, OSError):
         return None
-    small = Image.fromarray(image)
-    small.thumbnail((scoring.THUMBNAIL, scoring.THUMBNAIL))
     top = max(float(np.nanmax(truth)), 1e-6)
-    pictures = [np.asarray(small)]
-    for job in jobs:
-        pictures.append(_sheet_map(job, top))
     truth = figures.in_range(np.nan_to_num(truth), 0, top)
-    return case.name, [*pictures, truth]
+    return case.name, [*pictures, *(_sheet_map(job, top) for job in jobs),
+                       truth]
+
+
+def _small(image):
+    picture = Image.fromarray(image)
+    picture.thumbnail((scoring.THUMBNAIL, scoring.THUMBNAIL))
+    return np.asarray(picture)
 
 
 def _sheet_map(job, top):
     if not job.thumbnail.exists():
         return None
     values = np.load(job.thumbnail)
-    in_px = (job.method.unit == 'px'
-             and job.settings.protocol not in protocols.MASKS)
+    in_px = job.method.unit == 'px' and job.settings.protocol not in MASKS
     low, high = (0, top) if in_px else (values.min(), values.max())
     return figures.in_range(values, low, high)
 
 
-def write(output_dir, record, tables, pictures, problems, score_files):
+def write(output_dir: pathlib.Path, results: dict[str, Any],
+          pictures: Pictures, runs: Iterable[Run]) -> None:
     """Writes per_image.csv, results.json and report.html.
 
     Args:
-        output_dir: pathlib.Path.
-        record: JSON values: protocol, flags, versions, figures.
-        tables: List of (heading, columns, rows).
-        pictures: List of (caption, path).
-        problems: Lines.
-        score_files: Dict (method, noise) -> .jsonl.
-
-    Returns:
-        Paths.
+        output_dir: Folder.
+        results: See run.evaluate.
+        pictures: For the page.
+        runs: Scored ones.
     """
-    csv_path = write_csv(output_dir / _CSV, score_files)
-    json_path = output_dir / 'results.json'
-    with files.atomic_path(json_path) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + '\n')
-    shown = {key: record[key] for key in ('protocol', 'flags', 'versions')}
-    title = f'Evaluation: {record["protocol"]}'
-    return [csv_path, json_path, *(path for _, path in pictures),
-            page.write(output_dir / 'report.html', title, tables, pictures,
-                       problems, shown)]
+    write_csv(output_dir / 'per_image.csv', runs)
+    with files.atomic_path(output_dir / 'results.json') as temporary:
+        temporary.write_text(json.dumps(results, indent=1) + '\n')
+    shown = {key: results[key] for key in ('protocol', 'options', 'versions')}
+    page.write(output_dir / 'report.html', f'Evaluation: {shown["protocol"]}',
+               tables(results), notes(results), pictures, results['problems'],
+               shown)

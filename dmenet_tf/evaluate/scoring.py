@@ -1,9 +1,10 @@
 """A method over all images: in processes, resumable, no problem hidden.
 
 Each scored image is one line of JSON in OUTPUT/scores/METHOD.jsonl, appended
-at once. A line counts as long as its fingerprint fits: the settings, and size
-and time of the files that the score came from. So a run that was cut off goes
-on where it stopped, and a map that was made anew is scored anew.
+at once. A line counts as long as its fingerprint fits: the settings, the
+digest of the weights or the version of the code, and size and time of the
+files that the score came from. So a run that was cut off goes on where it
+stopped, and a map that was made anew is scored anew.
 """
 
 import concurrent.futures
@@ -13,12 +14,17 @@ import hashlib
 import json
 import multiprocessing
 import pathlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from dmenet_tf import __version__, baselines, files
-from dmenet_tf.evaluate import pairing, protocols
+from dmenet_tf.evaluate import options, pairing, protocols
+
+if TYPE_CHECKING:
+    import keras
 
 THUMBNAIL = 320  # px, the longer side on the sheet
 
@@ -32,11 +38,13 @@ class Method:
         kind: 'model', 'baseline' or 'predictions'.
         source: Weights, name of the baseline, or folder.
         unit: 'px' or 'score'.
+        digest: Of the file of weights, hex; None for other kinds.
     """
     label: str
     kind: str
     source: str
     unit: str
+    digest: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,29 +54,44 @@ class Job:
     Attributes:
         case: pairing.Case.
         method: Method.
-        settings: protocols.Settings.
+        settings: options.Settings.
         prediction: Path of the foreign map, or None.
         thumbnail: Where to keep a small map for the sheet, or None.
     """
     case: pairing.Case
     method: Method
-    settings: protocols.Settings
+    settings: options.Settings
     prediction: pathlib.Path | None
     thumbnail: pathlib.Path | None
 
     @functools.cached_property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Changes when anything does that the score depends on."""
-        paths = [self.case.image, self.case.truth, self.prediction]
-        if self.method.kind == 'model':
-            paths.append(pathlib.Path(self.method.source))
         stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns)
-                 for path in paths if path is not None and path.exists()]
+                 for path in (self.case.truth,
+                              self.prediction or self.case.image)
+                 if path.exists()]
         said = repr((__version__, self.method, self.settings, stats))
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-def make_map(job, model=None):
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One method at one noise level.
+
+    Attributes:
+        method: Method.
+        noise: Level.
+        jobs: One for each image that it can be scored on.
+        path: Of its scores, .jsonl.
+    """
+    method: Method
+    noise: float
+    jobs: list[Job]
+    path: pathlib.Path
+
+
+def make_map(job: Job, model: 'keras.Model | None' = None) -> np.ndarray:
     """The map of a job, [h, w].
 
     Args:
@@ -84,7 +107,7 @@ def make_map(job, model=None):
     return estimation.estimate(image, model)
 
 
-def score_job(job, model=None):
+def score_job(job: Job, model: 'keras.Model | None' = None) -> dict[str, Any]:
     """Scores one image.
 
     Returns:
@@ -99,17 +122,20 @@ def score_job(job, model=None):
                              f'{job.method.label} has NaN.')
         values, truth, cropped = protocols.align(
             values, truth, job.prediction or job.case.truth)
-        try:
-            line = protocols.score(values, truth, job.settings,
-                                   job.method.unit)
-        except ValueError as error:
-            raise ValueError(f'{job.case.truth}: {error}.') from None
-    except (ValueError, OSError, ImportError) as error:
+        line = _scores(job, values, truth)
+    except (ValueError, OSError) as error:
         return {'image': job.case.name, 'problem': str(error)}
     if job.thumbnail:
         _save_thumbnail(values, job.thumbnail)
     return {'image': job.case.name, 'fingerprint': job.fingerprint,
             'cropped': cropped, **line}
+
+
+def _scores(job, values, truth):
+    try:
+        return protocols.score(values, truth, job.settings, job.method.unit)
+    except ValueError as error:
+        raise ValueError(f'{job.case.truth}: {error}.') from None
 
 
 def _save_thumbnail(values, path):
@@ -119,7 +145,7 @@ def _save_thumbnail(values, path):
         files.save_npy(temporary, np.asarray(picture))
 
 
-def read_lines(path):
+def read_lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
     """Yields the whole lines of a score file; a torn last one is left out."""
     if not path.exists():
         return
@@ -131,11 +157,12 @@ def read_lines(path):
                 continue
 
 
-def score_all(jobs, path, workers):
+def score_all(jobs: Sequence[Job], path: pathlib.Path,
+              workers: int) -> list[str]:
     """Scores what is not scored yet, and writes each score at once.
 
     Args:
-        jobs: Jobs of one method and noise.
+        jobs: Of one method and noise.
         path: Of the .jsonl.
         workers: Processes; a model runs in this one.
 

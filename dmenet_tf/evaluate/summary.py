@@ -1,12 +1,15 @@
 """Scores of images -> the figures of a method."""
 
+import pathlib
+from typing import Any
+
 import numpy as np
 
 from dmenet_tf import metrics
 from dmenet_tf.evaluate import scoring
 
 
-def summarize(path, wanted):
+def summarize(path: pathlib.Path, wanted: int) -> dict[str, Any]:
     """Averages a score file, one line in memory at a time.
 
     Args:

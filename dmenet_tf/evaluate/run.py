@@ -1,0 +1,157 @@
+"""The whole of an evaluation: evaluate(options)."""
+
+import dataclasses
+import json
+import pathlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from dmenet_tf import baselines, files
+from dmenet_tf.evaluate import (
+    pairing,
+    protocols,
+    published,
+    report,
+    scoring,
+    summary,
+)
+from dmenet_tf.evaluate.options import Options
+from dmenet_tf.evaluate.scoring import Method, Run
+
+
+def evaluate(options: Options) -> dict[str, Any]:
+    """Scores every method on every image and writes output_dir.
+
+    A file that cannot be scored costs one line on stderr. The same call again
+    goes on where an interrupted one stopped.
+
+    Returns:
+        What results.json holds, JSON values: `protocol`, `options`,
+        `versions`; `problems`, lines; `results`, the figures of each method
+        and noise level (summary.summarize, with `method`, `kind`, `source`,
+        `digest`, `unit`, `noise`); `published`, rows to compare with;
+        `published_apart`, rows in another unit.
+
+    Raises:
+        ValueError, OSError, ImportError: Nothing can be scored, or a method
+            lacks its package; one line.
+    """
+    output_dir = pathlib.Path(options.output_dir)
+    methods = find_methods(options)
+    found = pairing.find_cases(
+        options.images, options.ground_truth,
+        pairing.split_names(options.protocol, options.split))
+    problems = list(found.problems)
+    for line in problems:
+        files.complain(line)
+    runs = []
+    for method in methods:
+        for noise in noise_levels(options, method):
+            run, said = _prepare(options, method, noise, found)
+            for line in said:
+                files.complain(line)
+            problems += said
+            problems += scoring.score_all(run.jobs, run.path, options.workers)
+            runs.append(run)
+    results = _results(options, _by_noise(runs), found.wanted, problems)
+    pictures = report.draw(output_dir, results)
+    pictures += report.draw_sheet(output_dir, runs)
+    report.write(output_dir, results, pictures, runs)
+    return results
+
+
+def find_methods(options: Options) -> list[Method]:
+    """What is to be compared, with labels and files of their own.
+
+    Raises:
+        ValueError: Two have one label, or there is no such baseline.
+        OSError: There are no such weights.
+        ImportError: A baseline or TensorFlow is not installed.
+    """
+    foreign = 'score' if options.prediction_unit == 'score' else 'px'
+    found = [_named('model', given, 'px') for given in options.model]
+    found += [_named('predictions', given, foreign)
+              for given in options.predictions]
+    found += [Method(name, 'baseline', name, baselines.load(name).UNIT)
+              for name in options.baseline]
+    labels = [method.label for method in found]
+    if len(set(map(_file_label, labels))) < len(labels):
+        raise ValueError('Each method needs another label (LABEL=FILE). '
+                         f'Received: {labels}.')
+    return found
+
+
+def _named(kind, given, unit):
+    """A Method of FILE or LABEL=FILE."""
+    # Folders may be called lr=1e-3: what exists has no label.
+    label, _, source = (('', '', given) if pathlib.Path(given).exists()
+                        else given.rpartition('='))
+    name = pathlib.Path(source)
+    if kind == 'predictions':
+        return Method(label or name.name, kind, source, unit)
+    from dmenet_tf import weights  # TensorFlow, only where a model is used.
+    return Method(label or name.stem, kind, source, unit,
+                  weights.digest(source))
+
+
+def _file_label(label):
+    return re.sub(r'[^\w.-]+', '_', label)
+
+
+def noise_levels(options: Options, method: Method) -> Sequence[float]:
+    """Levels at which a method runs; foreign maps have one, called 0."""
+    if method.kind == 'predictions':
+        return [0.0]
+    if options.noise is not None:
+        return options.noise
+    return protocols.RTF_NOISE if options.protocol == 'rtf' else [0.0]
+
+
+def _prepare(options, method, noise, found):
+    """(Run, problems) of one method at one noise level."""
+    cases, maps, problems = found.cases, {}, []
+    foreign = method.kind == 'predictions'
+    if foreign:
+        maps, problems = pairing.match_predictions(
+            method.source, [case.name for case in cases], found.names)
+        cases = [case for case in cases if case.name in maps]
+    output_dir = pathlib.Path(options.output_dir)
+    name = (f'{method.kind}_{_file_label(method.label)}'
+            + (f'_noise{noise:g}' if noise else ''))
+    settings = options.settings(noise, foreign)
+    jobs = [scoring.Job(case, method, settings, maps.get(case.name),
+                        output_dir / 'sheet' / name / f'{case.name}.npy'
+                        if i < options.sheet_images else None)
+            for i, case in enumerate(cases)]
+    return Run(method, noise, jobs,
+               output_dir / 'scores' / f'{name}.jsonl'), problems
+
+
+def _by_noise(runs):
+    """Runs of one level together, levels in the order in which they came."""
+    levels = list(dict.fromkeys(run.noise for run in runs))
+    return sorted(runs, key=lambda run: levels.index(run.noise))
+
+
+def _results(options, runs, wanted, problems):
+    """See evaluate."""
+    asked = json.loads(json.dumps(dataclasses.asdict(options), default=str))
+    rows, apart = [], []
+    for noise in dict.fromkeys(run.noise for run in runs):
+        for row in published.rows(options.protocol, noise):
+            said = {'method': row.method, 'source': row.source,
+                    'noise': noise, 'scores': row.scores}
+            if row.convention is None:
+                rows.append(said)
+            else:
+                apart.append({**said, 'map': published.FORMULAS[row.convention],
+                              'at_most': published.at_most(row)})
+    return {
+        'protocol': options.protocol, 'options': asked,
+        'versions': report.versions(), 'problems': problems,
+        'results': [{'method': run.method.label, 'kind': run.method.kind,
+                     'source': run.method.source, 'digest': run.method.digest,
+                     'unit': run.method.unit, 'noise': run.noise,
+                     **summary.summarize(run.path, wanted)} for run in runs],
+        'published': rows, 'published_apart': apart}
