@@ -2,13 +2,17 @@
 
 import dataclasses
 import json
+import pathlib
 import subprocess
 import sys
 
 import pytest
 
-from dmenet_tf.train import AUGMENT, Config
+from dmenet_tf.train import AUGMENT, Augment, Config
 from dmenet_tf.train import __main__ as command_of_training
+from dmenet_tf.train.config import resolve
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 PARSE = '''
 import dataclasses, json, sys
@@ -103,3 +107,23 @@ def test_importing_the_package_imports_neither_tensorflow_nor_absl():
     ran = subprocess.run([sys.executable, '-c', code], check=True,
                          capture_output=True, text=True)
     assert ran.stdout.strip() == '[]'
+
+
+def test_flag_files_say_what_the_presets_are():
+    folders = {'synthetic': ['s'], 'real': ['r'], 'binary': ['b'],
+               'workdir': 'w'}
+    files = sorted((ROOT / 'experiments').glob('paper_*.flags'))
+    files += [ROOT / 'experiments/official_bdcs.flags']
+    lines = [[f'--flagfile={path}', '--synthetic=s', '--real=r', '--binary=b',
+              '--workdir=w'] for path in files]
+    found = {path.stem: resolve(Config(**values | {'augment': Augment()}))
+             for path, values in zip(files, parse(*lines), strict=True)}
+    whole = resolve(Config(**folders))
+    off = {'lambda_adv': 0.0, 'lambda_C': 0.0, 'lambda_S': 0.0}
+    for name, changes in {
+            'paper_b': off, 'paper_bd': off | {'lambda_adv': 1e-3},
+            'paper_bdc': {'lambda_S': 0.0}, 'paper_bdcs': {},
+            'paper_bdcs_no_aux': {'lambda_aux': 0.0}}.items():
+        assert found.pop(name) == dataclasses.replace(whole, **changes), name
+    assert found == {'official_bdcs': resolve(
+        Config(**folders, preset='official'))}
