@@ -6,8 +6,10 @@ at its bound, focus drawn to the near end.
 """
 
 import dataclasses
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dmenet_tf import optics
 
@@ -38,18 +40,19 @@ class Capture:
         settings: What was drawn, for the manifest; distances in metres.
     """
 
-    layer: np.ndarray
-    sigma: np.ndarray
+    layer: npt.NDArray[np.int32]
+    sigma: npt.NDArray[np.float32]
     front: int
-    settings: dict
+    settings: dict[str, Any]
 
 
-def capture_rng(seed, index):
-    """The stream that image `index` draws its camera from."""
+def capture_rng(seed: int, index: int) -> np.random.Generator:
+    """The random numbers that the camera of image `index` is drawn from."""
     return np.random.default_rng([seed, index, 1])
 
 
-def sample(sampler, depth_m, rng, max_coc=optics.MAX_COC):
+def sample(sampler: str, depth_m: np.ndarray, rng: np.random.Generator,
+           max_coc: float = optics.MAX_COC) -> Capture:
     """Draws a camera and cuts the scene into layers.
 
     Args:
@@ -75,7 +78,8 @@ def sample(sampler, depth_m, rng, max_coc=optics.MAX_COC):
     return draw(depth_m, rng, max_coc)
 
 
-def depth_layers(depth_m, limit=MAX_LAYERS):
+def depth_layers(depth_m: np.ndarray, limit: int = MAX_LAYERS
+                 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
     """Cuts a depth map into at most `limit` layers, far to near.
 
     Where there are no more distinct depths than that, each is a layer. Else
@@ -143,7 +147,8 @@ def _sample_official(depth_m, rng, max_coc):
     return _official_capture(best, inverse.reshape(depth_m.shape))
 
 
-def draw_camera(values, rng, max_coc, width):
+def draw_camera(values: np.ndarray, rng: np.random.Generator, max_coc: float,
+                width: int) -> dict[str, Any]:
     """One draw of the official camera, whatever layers it gives.
 
     S1 is the depth at the place |g| in the sorted depths, g Gaussian of mean 0

@@ -1,15 +1,16 @@
 """Reads a scene and says what is wrong with it.
 
 A wrong unit or a hole taken for a depth does not stop the synthesis: it makes
-a set in which everything is equally blurred. So what cannot be is refused, one
-line naming the file, and what is unlikely is a warning.
+a dataset in which everything is equally blurred. So what cannot be is refused,
+one line naming the file, and what is unlikely is a warning.
 """
 
 import dataclasses
 
 import numpy as np
+import numpy.typing as npt
 
-from dmenet_tf.syndof import rgbd
+from dmenet_tf.syndof import pairs, rgbd
 
 NEAREST_M = 0.01  # nothing is nearer to a lens,
 FARTHEST_NEAR_M = 100.0  # and a scene that begins here has no depth of field
@@ -38,7 +39,8 @@ class Report:
     sky: float = 0.0
 
 
-def read_pair(pair):
+def read_pair(pair: pairs.Pair
+              ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Reads a pair that can be used.
 
     Args:
@@ -56,7 +58,7 @@ def read_pair(pair):
     return image, rgbd.fill_unknown(depth_m)
 
 
-def inspect(pair):
+def inspect(pair: pairs.Pair) -> Report:
     """Returns the Report on a pair; never raises on what the files hold."""
     try:
         _, raw = _read(pair)
@@ -71,7 +73,7 @@ def inspect(pair):
         float(np.isposinf(raw).mean()))
 
 
-def line(report):
+def line(report: Report) -> str:
     """A report as --check prints it."""
     if report.problem:
         return f'ERROR  {report.name}: {report.problem}'

@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import dask
 from dask import distributed
@@ -12,7 +14,8 @@ ALLOWED_FAILURES = 10
 
 
 @contextlib.contextmanager
-def connect(workers, scheduler=None):
+def connect(workers: int, scheduler: str | None = None
+            ) -> Iterator[distributed.Client]:
     """Yields a dask client.
 
     Args:
@@ -38,7 +41,9 @@ def connect(workers, scheduler=None):
         yield client
 
 
-def unordered(client, function, tasks):
+def unordered(client: distributed.Client | None,
+              function: Callable[..., Any],
+              tasks: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
     """Yields function(*task) of every task, in the order they end.
 
     Args:
@@ -47,7 +52,7 @@ def unordered(client, function, tasks):
         tasks: List of tuples of arguments.
 
     Raises:
-        RuntimeError: A task has ended too many workers.
+        ChildProcessError: A task has ended too many workers.
     """
     if client is None:
         for task in tasks:
@@ -60,7 +65,7 @@ def unordered(client, function, tasks):
         for _, result in distributed.as_completed(futures, with_results=True):
             yield result
     except distributed.scheduler.KilledWorker as error:
-        raise RuntimeError(
+        raise ChildProcessError(
             f'A task was lost with {ALLOWED_FAILURES} workers, as when memory '
             'runs out. What is finished is kept; run again with fewer '
             'workers.') from error

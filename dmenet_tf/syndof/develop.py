@@ -8,29 +8,31 @@ noise and compression come after, and no lens blurs them.
 import io
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 
-def develop_rng(seed, index):
-    """The stream that image `index` draws kernel, noise and quality from."""
+def develop_rng(seed: int, index: int) -> np.random.Generator:
+    """The random numbers of the kernel, noise and quality of image `index`."""
     return np.random.default_rng([seed, index, 2])
 
 
-def linear_from_srgb(image):
+def linear_from_srgb(image: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Stored values -> light, both in [0, 1]. [IEC 61966-2-1]"""
     image = np.asarray(image, np.float32)
     return np.where(image <= 0.04045, image / 12.92,
                     ((image + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
-def srgb_from_linear(light):
+def srgb_from_linear(light: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Light -> stored values; the inverse."""
     light = np.clip(np.asarray(light, np.float32), 0, 1)
     return np.where(light <= 0.0031308, light * 12.92,
                     1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
-def add_noise(image, deviation, rng):
+def add_noise(image: np.ndarray, deviation: float,
+              rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Adds sensor noise: half of its variance constant, half as the signal.
 
     Args:
@@ -46,12 +48,13 @@ def add_noise(image, deviation, rng):
     return (image + spread * noise).astype(np.float32)
 
 
-def to_bytes(image):
+def to_bytes(image: np.ndarray) -> npt.NDArray[np.uint8]:
     """[0, 1] -> uint8, to the nearest code."""
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
-def through_jpeg(picture, quality):
+def through_jpeg(picture: npt.NDArray[np.uint8],
+                 quality: int) -> npt.NDArray[np.uint8]:
     """What a JPEG file of this quality keeps of a uint8 RGB picture."""
     with io.BytesIO() as file:
         Image.fromarray(picture).save(file, 'JPEG', quality=int(quality))

@@ -1,18 +1,21 @@
 """Keeps the distinct images of sequences [Lee 2019, Section 3.1].
 
-A video's frames look alike, and a set made of them is smaller than it counts.
+A video's frames look alike, and a dataset made of them is smaller than it
+counts.
 Frames are compared as small grey pictures, by PSNR and SSIM, with all frames
 of their sequence that were kept before them.
 """
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 from skimage import metrics
 
-from dmenet_tf.syndof import rgbd
+from dmenet_tf.syndof import pairs, rgbd
 
 THUMBNAIL = 128  # px, longer side
 
@@ -31,7 +34,7 @@ class Drop:
                 f'SSIM {self.ssim:.3f})')
 
 
-def thumbnail(pair):
+def thumbnail(pair: pairs.Pair) -> tuple[str, npt.NDArray[np.float32]]:
     """A pair's name, and a small grey copy of its image.
 
     Returns:
@@ -45,7 +48,10 @@ def thumbnail(pair):
     return pair.name, np.asarray(small)
 
 
-def drop_similar(found, thumbnails, max_psnr=np.inf, max_ssim=1.0):
+def drop_similar(found: Sequence[pairs.Pair],
+                 thumbnails: Sequence[np.ndarray], max_psnr: float = np.inf,
+                 max_ssim: float = 1.0
+                 ) -> tuple[list[pairs.Pair], list[Drop]]:
     """Drops the frames that are too like one kept before.
 
     Args:
@@ -82,7 +88,7 @@ def _first_like(pair, small, sequence, max_psnr, max_ssim):
     return None
 
 
-def similarity(a, b):
+def similarity(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
     """PSNR (dB, inf if equal) and SSIM of two grey pictures in [0, 1]."""
     error = float(np.mean((a - b) ** 2))
     psnr = -10 * np.log10(error) if error else np.inf

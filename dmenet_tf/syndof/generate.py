@@ -1,7 +1,7 @@
 """From scenes to a SYNDOF folder: which picture is made, and how it is kept.
 
     OUT/image/NAME.png    8-bit RGB
-    OUT/sigma/NAME.png    uint16, sigma = code / 1000 px
+    OUT/sigma/NAME.png    16 bits, see sigma_files
     OUT/manifest.jsonl    one line an image: scene, S1, alpha, layers, ...
     OUT/dataset.json      version, recipe, totals by source
 
@@ -11,22 +11,30 @@ OUT/.records until all are there, and is written last: a record says that both
 pictures are complete. A second run makes what has no record.
 """
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import hashlib
 import json
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import imageio.v3 as iio
 import numpy as np
+import numpy.typing as npt
 from absl import logging
 from PIL import Image
 
-from dmenet_tf import files, optics
-from dmenet_tf.syndof import capture, check, develop, render, scenes
+from dmenet_tf import files, optics, sigma_files
+from dmenet_tf.syndof import capture, check, develop, pairs, render, scenes
 
-VERSION = 1  # of what is drawn: a change of any pixel raises it
-SIGMA_CODES = 1000  # a px
+if TYPE_CHECKING:  # It takes half a second to import.
+    from distributed import Client
+
+Record = dict[str, Any]
+VERSION = 2  # of what is drawn: a change of any pixel raises it
 PROCEDURAL = 'procedural'
 KERNELS = (*render.KERNELS, 'mixed')
 _PNG_LEVEL = 4  # 3 % larger than 6, in half the time
@@ -65,7 +73,9 @@ class Recipe:
     jpeg_quality: int = 0
 
 
-def generate(output_dir, count, recipe, found=None, client=None):
+def generate(output_dir: str | pathlib.Path, count: int, recipe: Recipe,
+             found: Sequence[pairs.Pair] | None = None,
+             client: Client | None = None) -> tuple[list[Record], list[str]]:
     """Makes images 0 to count - 1 of a SYNDOF folder.
 
     Args:
@@ -103,7 +113,7 @@ def generate(output_dir, count, recipe, found=None, client=None):
 
 
 def _make(output_dir, recipe, found, todo, client):
-    """Makes images `todo`; returns records and error lines."""
+    """Makes images `todo`; returns records and error lines, printed."""
     tasks = [(recipe, k, _pair_of(recipe, k, found), str(output_dir))
              for k in todo]
     made, errors = [], []
@@ -112,7 +122,7 @@ def _make(output_dir, recipe, found, todo, client):
             bar.update()
             if 'error' in record:
                 errors.append(record['error'])
-                logging.error('%s', record['error'])
+                files.complain(record['error'])
             else:
                 made.append(record)
     return made, errors
@@ -121,12 +131,12 @@ def _make(output_dir, recipe, found, todo, client):
 def _unordered(client, function, tasks):
     if client is None:
         return (function(*task) for task in tasks)
-    # dask takes half a second to import.
     from dmenet_tf.syndof import cluster
     return cluster.unordered(client, function, tasks)
 
 
-def survey(found, client=None):
+def survey(found: Sequence[pairs.Pair],
+           client: Client | None = None) -> list[check.Report]:
     """Inspects all pairs.
 
     Returns:
@@ -141,7 +151,8 @@ def survey(found, client=None):
     return [reports[pair.name] for pair in found]
 
 
-def thumbnails(found, client=None):
+def thumbnails(found: Sequence[pairs.Pair], client: Client | None = None
+               ) -> list[npt.NDArray[np.float32]]:
     """distinct.thumbnail of each pair, in order."""
     from dmenet_tf.syndof import distinct
     tasks = [(pair,) for pair in found]
@@ -149,7 +160,8 @@ def thumbnails(found, client=None):
     return [made[pair.name] for pair in found]
 
 
-def make_image(recipe, index, pair, output_dir):
+def make_image(recipe: Recipe, index: int, pair: pairs.Pair | None,
+               output_dir: str) -> Record:
     """Makes image `index`: reads or draws, samples, renders, writes.
 
     Returns:
@@ -170,7 +182,8 @@ def make_image(recipe, index, pair, output_dir):
     return record
 
 
-def load_scene(recipe, index, pair=None):
+def load_scene(recipe: Recipe, index: int, pair: pairs.Pair | None = None
+               ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """The sharp image [h, w, 3] in [0, 1] and its depth [h, w] in metres."""
     if pair is None:
         height, width = _limited(scenes.HEIGHT, scenes.WIDTH, recipe.max_size)
@@ -179,7 +192,8 @@ def load_scene(recipe, index, pair=None):
     return shrink(*check.read_pair(pair), recipe.max_size)
 
 
-def shrink(image, depth_m, max_size):
+def shrink(image: np.ndarray, depth_m: np.ndarray, max_size: int
+           ) -> tuple[np.ndarray, np.ndarray]:
     """Makes a scene fit into max_size px a side (0: no limit).
 
     The image by area, the depth by the nearest pixel: a mean over a depth
@@ -196,14 +210,16 @@ def shrink(image, depth_m, max_size):
             depth_m[np.ix_(rows.astype(int), columns.astype(int))])
 
 
-def capture_scene(recipe, index, depth_m):
+def capture_scene(recipe: Recipe, index: int,
+                  depth_m: np.ndarray) -> capture.Capture:
     """The camera of image `index`, as capture.Capture."""
     return capture.sample(recipe.sampler, depth_m,
                           capture.capture_rng(recipe.seed, index),
                           recipe.max_coc)
 
 
-def photograph(image, shot, recipe, index):
+def photograph(image: np.ndarray, shot: capture.Capture, recipe: Recipe,
+               index: int) -> tuple[npt.NDArray[np.uint8], Record]:
     """Renders what a capture sees.
 
     Returns:
@@ -238,19 +254,20 @@ def _blend(light, shot, sampler, kernel):
     return render.blend_layers(light, shot.layer, shot.sigma, kernel)
 
 
-def write_image(output_dir, record, picture, sigma):
+def write_image(output_dir: pathlib.Path, record: Record,
+                picture: npt.NDArray[np.uint8],
+                sigma: npt.NDArray[np.float32]) -> None:
     """Writes both pictures, then the record that says they are complete."""
     name = record['name'] + '.png'
-    codes = np.rint(sigma * SIGMA_CODES).astype(np.uint16)
     with files.atomic_path(output_dir / 'image' / name) as path:
         iio.imwrite(path, picture, compress_level=_PNG_LEVEL)
-    with files.atomic_path(output_dir / 'sigma' / name) as path:
-        iio.imwrite(path, codes, compress_level=_PNG_LEVEL)
+    sigma_files.write_png(output_dir / 'sigma' / name, sigma, _PNG_LEVEL)
     with files.atomic_path(_record_path(output_dir, record['name'])) as path:
         path.write_text(json.dumps(record))
 
 
-def start_folder(output_dir, recipe, found):
+def start_folder(output_dir: pathlib.Path, recipe: Recipe,
+                 found: Sequence[pairs.Pair] | None) -> None:
     """Notes the recipe in a new folder, or checks that of an old one."""
     path = output_dir / 'dataset.json'
     _remove_torn(output_dir)
@@ -267,7 +284,9 @@ def start_folder(output_dir, recipe, found):
                 f'another folder. Received: {key}={value!r}.')
 
 
-def finish_folder(output_dir, recipe, found, records, complete):
+def finish_folder(output_dir: pathlib.Path, recipe: Recipe,
+                  found: Sequence[pairs.Pair] | None,
+                  records: Sequence[Record], complete: bool) -> None:
     """Writes the manifest and the totals; removes the single records."""
     with files.atomic_path(output_dir / 'manifest.jsonl') as path:
         path.write_text(''.join(json.dumps(r) + '\n' for r in records))
@@ -288,7 +307,7 @@ def _remove_torn(output_dir):
             path.unlink()
 
 
-def read_records(output_dir):
+def read_records(output_dir: pathlib.Path) -> dict[int, Record]:
     """The records of all complete images, by index."""
     lines = [path.read_text()
              for path in (output_dir / '.records').glob('*.json')
@@ -302,7 +321,8 @@ def read_records(output_dir):
                    for kind in ('image', 'sigma'))}
 
 
-def totals(records, found):
+def totals(records: Sequence[Record], found: Sequence[pairs.Pair] | None
+           ) -> dict[str, Mapping[str, Any]]:
     """Samples and outputs by source, as the paper's Table 1."""
     rows = {}
     for pair in found or []:
@@ -341,7 +361,7 @@ def _identity(recipe, found):
                          for pair in found or []])
     digest = hashlib.sha256(listed.encode()).hexdigest()[:16]
     return {'version': VERSION, 'convention': 'sigma7',
-            'sigma_codes_per_px': SIGMA_CODES,
+            'sigma_codes_per_px': sigma_files.CODES_PER_PX,
             'recipe': dataclasses.asdict(recipe),
             'scenes': f'{len(found)} listed {digest}' if found else PROCEDURAL}
 

@@ -21,7 +21,9 @@ import dataclasses
 import json
 import pathlib
 import re
+from collections import defaultdict
 
+from dmenet_tf import images as image_files
 from dmenet_tf.syndof import rgbd
 
 IMAGE_STEMS = ('image', 'im0', 'rgb', 'color', 'colour', 'left', 'img')
@@ -45,7 +47,9 @@ class Pair:
     depth_scale: float | None = None
 
 
-def find_pairs(root, unit='auto', scale=None, split=None):
+def find_pairs(root: str | pathlib.Path, unit: str = 'auto',
+               scale: float | None = None, split: str | None = None
+               ) -> tuple[list[Pair], list[str]]:
     """Lists the RGB-D pairs of a folder or a .csv file, sorted by name.
 
     Args:
@@ -59,7 +63,8 @@ def find_pairs(root, unit='auto', scale=None, split=None):
 
     Raises:
         FileNotFoundError: There is no such folder.
-        ValueError: It holds no pair, or none of that split.
+        ValueError: It holds no pair, or none of that split; or two files have
+            the name of one image or depth map; both are named.
     """
     # Absolute: the processes that read them may stand elsewhere.
     root = pathlib.Path(root).absolute()
@@ -114,19 +119,20 @@ def _search(root):
 
 def _match_trees(root, images, depths, found, missing):
     """The same relative path below image/ and below depth/."""
-    by_key = {_key(path.relative_to(depths), DEPTH_STEMS): path
-              for path in _files(depths, rgbd.DEPTH_SUFFIXES)}
+    by_key = defaultdict(list)
+    for path in _files(depths, rgbd.DEPTH_SUFFIXES):
+        by_key[_key(path.relative_to(depths), DEPTH_STEMS)].append(path)
     prefix = images.parent.relative_to(root)
     for path in _files(images, rgbd.IMAGE_SUFFIXES):
         relative = path.relative_to(images)
-        depth = by_key.get(_key(relative, IMAGE_STEMS))
-        if depth is None:
+        key = _key(relative, IMAGE_STEMS)
+        if key not in by_key:
             missing.append(f'{path} has no depth map in {depths}')
             continue
         source = relative.parts[0] if len(relative.parts) > 1 else \
             images.parent.resolve().name
-        found.append(_pair(prefix / relative.with_suffix(''), path, depth,
-                           source))
+        found.append(_pair(prefix / relative.with_suffix(''), path,
+                           _only(by_key[key]), source))
 
 
 def _key(relative, stems):
@@ -141,7 +147,7 @@ def _key(relative, stems):
 
 def _match_scene_folders(root, trees, found, missing):
     """image.* beside depth.*, in any folder outside `trees`."""
-    for folder in [root, *sorted(p for p in root.rglob('*') if p.is_dir())]:
+    for folder in _folders_below(root):
         if any(folder.is_relative_to(tree) for tree in trees):
             continue
         image = _file_named(folder, IMAGE_STEMS, rgbd.IMAGE_SUFFIXES)
@@ -149,28 +155,30 @@ def _match_scene_folders(root, trees, found, missing):
         if image and depth:
             name = folder.relative_to(root)
             found.append(_pair(name if name.parts else folder.resolve().name,
-                               image, depth, root.resolve().name))
-        elif image:
-            missing.append(f'{image} has no depth map beside it')
+                               _only(image), _only(depth),
+                               root.resolve().name))
+        else:
+            missing += [f'{path} has no depth map beside it' for path in image]
 
 
 def _match_suffixes(root, found, missing):
     """NAME.png or NAME_image.png beside NAME_depth.png or NAME.dpt."""
-    depths, images = {}, {}
+    depths, images = defaultdict(list), defaultdict(list)
     for path in _files(root, set(rgbd.DEPTH_SUFFIXES + rgbd.IMAGE_SUFFIXES)):
         relative = path.relative_to(root)
         key = _key(relative, DEPTH_STEMS)
         is_depth = (key != relative.with_suffix('')
                     or path.suffix.lower() not in rgbd.IMAGE_SUFFIXES)
         if is_depth:
-            depths[key] = path
+            depths[key].append(path)
         else:
-            images[_key(relative, IMAGE_STEMS)] = path
-    for key, path in images.items():
+            images[_key(relative, IMAGE_STEMS)].append(path)
+    for key, paths in images.items():
         if key in depths:
-            found.append(_pair(key, path, depths[key], root.resolve().name))
+            found.append(_pair(key, _only(paths), _only(depths[key]),
+                               root.resolve().name))
         else:
-            missing.append(f'{path} has no depth map beside it')
+            missing += [f'{path} has no depth map beside it' for path in paths]
 
 
 def _read_csv(path):
@@ -233,8 +241,24 @@ def _pair(name, image, depth, source):
                 source, kinds[0] if kinds else '')
 
 
+def _only(paths):
+    """The file of a name, which must be one."""
+    if len(paths) > 1:
+        raise ValueError(f'{paths[0]} and {paths[1]} have the same name; '
+                         'remove or rename one of them.')
+    return paths[0]
+
+
 def _folders(root):
-    return sorted(path for path in root.iterdir() if path.is_dir())
+    return sorted(path for path in root.iterdir()
+                  if path.is_dir() and not path.name.startswith('.'))
+
+
+def _folders_below(root):
+    """The folder and those in it, at any depth, without hidden ones."""
+    return [root, *sorted(
+        path for path in root.rglob('*') if path.is_dir() and not any(
+            part.startswith('.') for part in path.relative_to(root).parts))]
 
 
 def _folder_named(base, names):
@@ -243,11 +267,12 @@ def _folder_named(base, names):
 
 
 def _file_named(folder, stems, suffixes):
-    found = {path.stem.lower(): path for path in sorted(folder.iterdir())
-             if path.suffix.lower() in suffixes}
-    return next((found[stem] for stem in stems if stem in found), None)
+    """The files of the first of these stems that the folder has."""
+    found = defaultdict(list)
+    for path in image_files.find_images(folder, suffixes=suffixes):
+        found[path.stem.lower()].append(path)
+    return next((found[stem] for stem in stems if stem in found), [])
 
 
 def _files(folder, suffixes):
-    return sorted(path for path in folder.rglob('*')
-                  if path.suffix.lower() in suffixes and path.is_file())
+    return image_files.find_images(folder, recursive=True, suffixes=suffixes)

@@ -1,15 +1,19 @@
 """A contact sheet: is near near, and is blur where it should be?"""
 
+import pathlib
+from collections.abc import Sequence
+
 import numpy as np
 
 from dmenet_tf import files, optics
-from dmenet_tf.syndof import capture, generate
+from dmenet_tf.syndof import capture, generate, pairs
 
 _COLUMNS = ('image', 'depth (m): bright is near', 'focal plane (coc < 1 px)',
             'defocused', 'sigma (px)')
 
 
-def write_preview(path, recipe, chosen):
+def write_preview(path: str | pathlib.Path, recipe: generate.Recipe,
+                  chosen: Sequence[pairs.Pair | None]) -> None:
     """Writes a picture with one row a scene.
 
     Args:

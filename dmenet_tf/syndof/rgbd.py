@@ -25,6 +25,7 @@ import re
 
 import imageio.v3 as iio
 import numpy as np
+import numpy.typing as npt
 
 from dmenet_tf import images
 
@@ -36,8 +37,7 @@ SKY_M = 1e6  # Sintel stores 1e11 where a ray meets nothing.
 MAX_RELATIVE_DEPTH = 100.0
 DEPTH_SUFFIXES = ('.dpt', '.pfm', '.png', '.npy', '.npz', '.exr', '.tif',
                   '.tiff')
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp', '.ppm',
-                  '.webp')
+IMAGE_SUFFIXES = (*images.SUFFIXES, '.ppm')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,22 +49,13 @@ class Calibration:
     doffs_px: float
 
 
-def read_image(path):
-    """Reads an image as RGB, [h, w, 3], float32 in [0, 1].
-
-    Raises:
-        ValueError, OSError: One line that names the file and the reason.
-    """
-    path = pathlib.Path(path)
-    if not _is_deep_png(path):
-        return images.read_image(path).astype(np.float32) / 255
-    values = _read_png(path).astype(np.float32) / 65535
-    if values.shape[-1] == 2:  # grey and alpha
-        values = values[..., [0, 0, 0]]
-    return values[..., :3]
+def read_image(path: str | pathlib.Path) -> npt.NDArray[np.float32]:
+    """images.read_image with values as renderers take them: in [0, 1]."""
+    return images.read_image(path).astype(np.float32) / 255
 
 
-def read_depth(path, unit='auto', scale=None):
+def read_depth(path: str | pathlib.Path, unit: str = 'auto',
+               scale: float | None = None) -> npt.NDArray[np.float32]:
     """Reads a depth map in metres, [h, w], float32.
 
     Args:
@@ -107,7 +98,7 @@ def read_depth(path, unit='auto', scale=None):
     return values.astype(np.float32)
 
 
-def read_codes(path):
+def read_codes(path: str | pathlib.Path) -> tuple[np.ndarray, str]:
     """Reads what a depth file stores.
 
     Returns:
@@ -127,7 +118,7 @@ def read_codes(path):
         raise
     except (OSError, SyntaxError, EOFError, KeyError) as error:
         raise ValueError(f'{path} is not a readable depth map: '
-                         f'{_one_line(error)}.') from error
+                         f'{images.one_line(error)}.') from error
     if codes.dtype.kind not in 'uif' or codes.size == 0:
         raise ValueError(f'{path}: depth must be numbers. Received: '
                          f'{codes.dtype}, shape {codes.shape}.')
@@ -135,7 +126,7 @@ def read_codes(path):
     return _one_channel(path, codes), _native_unit(path, codes.dtype, wide)
 
 
-def read_calibration(folder):
+def read_calibration(folder: str | pathlib.Path) -> Calibration | None:
     """Middlebury's calib.txt in a folder, or None if it has none.
 
     Raises:
@@ -152,7 +143,7 @@ def read_calibration(folder):
                        float(found.get('doffs', 0.0)))
 
 
-def fill_unknown(depth_m):
+def fill_unknown(depth_m: np.ndarray) -> npt.NDArray[np.float32]:
     """Makes a depth map finite.
 
     An unknown pixel takes the farther of its nearest known neighbours in its
@@ -284,7 +275,7 @@ def _load_arrays(path):
         return np.load(path, allow_pickle=False)
     except ValueError as error:  # NumPy does not name the file.
         raise ValueError(f'{path} is not a readable array: '
-                         f'{_one_line(error)}.') from error
+                         f'{images.one_line(error)}.') from error
 
 
 def _read_exr(path):
@@ -303,31 +294,6 @@ def _read_exr(path):
 
 
 def _read_picture(path):
-    if _is_deep_png(path):
-        return _read_png(path)
+    if path.suffix.lower() == '.png' and images.is_deep_png(path):
+        return images.read_deep_png(path)
     return iio.imread(path)
-
-
-def _is_deep_png(path):
-    """Whether a PNG has 16 bits in several channels: byte 24 of its header is
-    the depth, byte 25 the colour type (2: RGB, 4: grey and alpha, 6: RGBA)."""
-    if path.suffix.lower() != '.png' or not path.is_file():
-        return False
-    with path.open('rb') as file:
-        head = file.read(26)
-    return (head[:8] == b'\x89PNG\r\n\x1a\n' and len(head) == 26
-            and head[24] == 16 and head[25] in (2, 4, 6))
-
-
-def _read_png(path):
-    # Pillow, and imageio through it, would keep the high bytes alone.
-    import imagecodecs
-    try:
-        return imagecodecs.png_decode(path.read_bytes())
-    except RuntimeError as error:
-        raise ValueError(f'{path} is a broken PNG: '
-                         f'{_one_line(error)}') from error
-
-
-def _one_line(error):
-    return ' '.join(str(error).split()) or type(error).__name__

@@ -14,8 +14,10 @@ import functools
 import pathlib
 
 import numpy as np
+import numpy.typing as npt
 from scipy import fft, ndimage
 
+from dmenet_tf import images
 from dmenet_tf.syndof import rgbd
 
 HEIGHT, WIDTH = 480, 640
@@ -28,13 +30,16 @@ MAX_SLANT = 0.6  # change of 1 / depth over the frame, of its whole range
 _PALETTES = 4  # textures a scene
 
 
-def scene_rng(seed, index):
-    """The stream that scene `index` is drawn from."""
+def scene_rng(seed: int, index: int) -> np.random.Generator:
+    """The random numbers that scene `index` is drawn from."""
     return np.random.default_rng([seed, index, 3])
 
 
-def draw_scene(rng, textures=None, height=HEIGHT, width=WIDTH,
-               shapes=SHAPES[1]):
+def draw_scene(rng: np.random.Generator,
+               textures: str | pathlib.Path | None = None,
+               height: int = HEIGHT, width: int = WIDTH,
+               shapes: int = SHAPES[1]
+               ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Draws one scene.
 
     Args:
@@ -83,7 +88,7 @@ def _draw_shape(rng, image, place, sheets):
 
 
 def _inside(rng, v, u):
-    """One of three shapes within the unit circle, turned by any angle."""
+    """One of three shapes within the unit circle, rotated by any angle."""
     angle = rng.uniform(0, np.pi)
     u, v = (u * np.cos(angle) + v * np.sin(angle),
             v * np.cos(angle) - u * np.sin(angle))
@@ -170,15 +175,15 @@ def _frequencies(height, width):
 
 
 @functools.cache
-def find_photographs(folder):
+def find_photographs(folder: str | pathlib.Path) -> list[pathlib.Path]:
     """The textures of procedural scenes: paths, of this folder and below.
 
     Raises:
         ValueError: It holds none.
     """
-    paths = sorted(path for path in pathlib.Path(folder).rglob('*')
-                   if path.suffix.lower() in rgbd.IMAGE_SUFFIXES)
-    if not paths:
+    paths = images.find_images(folder, recursive=True,
+                               suffixes=rgbd.IMAGE_SUFFIXES)
+    if not paths or not pathlib.Path(folder).is_dir():
         raise ValueError(f'There is no photograph in {folder}.')
     return paths
 

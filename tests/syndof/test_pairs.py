@@ -109,3 +109,34 @@ def test_errors(tmp_path):
     (tmp_path / 'scenes.json').write_text('{"scenes": [{}]}')
     with pytest.raises(ValueError, match='scenes.json'):
         pairs.find_pairs(tmp_path)
+
+
+@pytest.mark.parametrize('files, both', [
+    (['x.jpg', 'x.png', 'x_depth.png'], ['x.jpg', 'x.png']),
+    (['x.png', 'x_image.png', 'x_depth.png'], ['x.png', 'x_image.png']),
+    (['x.png', 'x_depth.png', 'x.dpt'], ['x.dpt', 'x_depth.png']),
+    (['a/image.jpg', 'a/image.png', 'a/depth.png'],
+     ['a/image.jpg', 'a/image.png']),
+    (['a/im0.png', 'a/disp0.pfm', 'a/disp0.png'],
+     ['a/disp0.pfm', 'a/disp0.png']),
+    (['image/x.png', 'depth/x.exr', 'depth/x.png'],
+     ['depth/x.exr', 'depth/x.png'])])
+def test_two_files_of_one_name_are_an_error_that_names_both(tmp_path, files,
+                                                            both):
+    touch(tmp_path, *files)
+    with pytest.raises(ValueError, match='have the same name') as caught:
+        pairs.find_pairs(tmp_path)
+    for name in both:
+        assert str(tmp_path / name) in str(caught.value)
+
+
+def test_names_that_begin_with_a_dot_are_skipped(tmp_path):
+    touch(tmp_path / 'flat', 'x.png', 'x_depth.png', '._x.png',
+          '._x_depth.png', '.tmp-1.png', '.hidden/y.png')
+    touch(tmp_path / 'trees', 'image/x.png', 'depth/x.png', 'image/._x.png',
+          'depth/.tmp-x.png', 'image/.trash/y.png')
+    touch(tmp_path / 'scenes', 'a/image.png', 'a/depth.png', 'a/._image.png',
+          '.hidden/image.png', '.hidden/depth.png', '.b/c/image.png')
+    for layout, name in (('flat', 'x'), ('trees', 'x'), ('scenes', 'a')):
+        found, missing = names(tmp_path / layout)
+        assert (list(found), missing) == ([name], [])

@@ -63,3 +63,12 @@ def test_photographs_as_textures(tmp_path):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ValueError, match='no photograph in'):
         draw(1, textures=tmp_path / 'empty')
+
+
+def test_textures_are_found_below_and_not_among_hidden_files(tmp_path):
+    for name in ('b.png', 'sub/a.JPG', '._b.png', '.tmp-c.png',
+                 '.trash/d.png', 'notes.txt'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'')
+    assert [path.name for path in scenes.find_photographs(str(tmp_path))] == [
+        'b.png', 'a.JPG']
