@@ -38,7 +38,7 @@ def fitted_size(height: int, width: int, crop: int,
 def prepare(dataset: Dataset, index: int, crop: int) -> Prepared:
     """Reads one picture and its label at the size of use.
 
-    Pictures of 16 bits are rounded to 8: so are those that B will see.
+    Pictures of 16 bits are rounded to 8, of which batches are made.
 
     Args:
         dataset: Dataset.
