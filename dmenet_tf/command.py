@@ -8,8 +8,10 @@ A command is a module with `main(arguments)` and `define_flags()`, which ends
 so that importing it defines no flag and starts nothing.
 """
 
+import logging as std_logging
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 from absl import flags, logging
@@ -46,6 +48,7 @@ def run(main: Callable[[list[str]], int | None],
     if set(said) & set(_HELP):
         print(help_text(usage, names, groups or {}))
         sys.exit(0)
+    _quieten_decoders()
     logging.use_absl_handler()
     try:
         arguments = flags.FLAGS(sys.argv)[1:]
@@ -60,6 +63,12 @@ def run(main: Callable[[list[str]], int | None],
         print('Interrupted; the same command goes on from here.',
               file=sys.stderr)
         sys.exit(130)
+
+
+def _quieten_decoders():
+    """What they say to themselves does not tell which file it is of."""
+    warnings.filterwarnings('ignore', module=r'PIL|tifffile|imageio')
+    std_logging.getLogger('tifffile').setLevel(std_logging.CRITICAL)
 
 
 def _sentence(error):

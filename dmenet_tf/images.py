@@ -1,13 +1,15 @@
 """Any photograph in, RGB out; and which files a folder holds."""
 
-import contextlib
 import io
+import os
 import pathlib
 from collections.abc import Collection
 
 import numpy as np
-import numpy.typing as npt
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from absl import logging
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+
+from dmenet_tf import deep_images
 
 try:
     import pillow_heif
@@ -15,25 +17,45 @@ try:
 except ImportError:  # An extra; _what_it_is says so where it is missed.
     pillow_heif = None
 
-_HEIC = ('.heic', '.heif')
+_HEIC = frozenset({'.heic', '.heif', '.hif'})
+# What Pillow calls a picture and is none: numbers, films, programs, and what
+# it knows the name of only.
+_NO_PICTURES = frozenset({'BUFR', 'EPS', 'FITS', 'FLI', 'GRIB', 'HDF5', 'IPTC',
+                          'MPEG', 'WMF'})
+
+
+def _suffixes():
+    Image.init()
+    return frozenset(
+        suffix for suffix, kind in Image.registered_extensions().items()
+        if kind in Image.OPEN and kind not in _NO_PICTURES
+        and suffix != '.pfm') | _HEIC | {'.mpo'}
+
+
 # What a folder is searched for, lower case.
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.bmp', '.gif',
-            *_HEIC)
-_SIXTEEN_BIT_MODES = ('I', 'I;16', 'I;16B', 'I;16L', 'I;16N')
+SUFFIXES = _suffixes()
+# 8 bits, or grey of 16: what the formats of these modes mean by white.
+_WHITE = {'I;16': 65535, 'I;16B': 65535, 'I;16L': 65535, 'I;16N': 65535}
+# HDR of AVIF and HEIF: transfer characteristics of ITU-T H.273.
+_HDR = {16: 'PQ', 18: 'HLG'}
 
 
-def read_image(path: str | pathlib.Path) -> np.ndarray:
+def read_image(path: str | pathlib.Path,
+               value_range: tuple[float, float] | None = None) -> np.ndarray:
     """Reads one photograph as RGB, upright, in sRGB.
 
-    Grey, palette, RGBA (alpha is dropped), CMYK and 16-bit files are
-    converted; EXIF orientation is applied; of an animation the first frame
-    is taken.
+    Grey, palette, RGBA (alpha is dropped), CMYK and files of 10 to 16 bits
+    are converted; EXIF orientation is applied; of an animation, or of a TIFF
+    of several pictures, the first is taken.
 
     Args:
         path: A file.
+        value_range: (low, high), the codes of black and white, for files
+            whose type has no range of its own (floats, integers of 32 bits
+            or with a sign) or that do not say how many bits they use.
 
     Returns:
-        [h, w, 3] in [0, 255]: uint8, or float32 for files of 16 bits.
+        [h, w, 3] in [0, 255]: uint8, or float32 for files of more bits.
 
     Raises:
         FileNotFoundError, ValueError, OSError: One line that names the file
@@ -42,22 +64,38 @@ def read_image(path: str | pathlib.Path) -> np.ndarray:
     path = pathlib.Path(path)
     if path.is_dir():
         raise IsADirectoryError(f'{path}: is a folder, not a picture.')
+    if path.suffix.lower() in deep_images.RAW_SUFFIXES and path.is_file():
+        raise ValueError(f'{path}: {deep_images.RAW}.')
     try:
-        with Image.open(path) as picture:
-            if is_deep_png(path):
-                return _sixteen_bits(picture, read_deep_png(path))
-            return _to_rgb(picture)
+        return _read(path, value_range)
     except FileNotFoundError:
         raise FileNotFoundError(f'{path}: no such file.') from None
     except PermissionError:
         raise PermissionError(f'{path}: not readable (permission).') from None
     except UnidentifiedImageError:
         raise ValueError(f'{path}: {_what_it_is(path)}.') from None
-    except Image.DecompressionBombError as error:
-        raise ValueError(f'{path}: {error}') from None
+    except (Image.DecompressionBombError, deep_images.NoPicture) as error:
+        raise ValueError(f'{path}: {one_line(error)}.') from None
     except Exception as error:  # Whatever a decoder throws at a damaged file.
         raise ValueError(
             f'{path}: damaged picture: {one_line(error)}.') from error
+
+
+def _read(path, value_range):
+    deep = None
+    if deep_images.is_tiff(path):
+        deep = deep_images.read_tiff(path)
+    if deep is None:
+        with Image.open(path) as picture:
+            if deep_images.is_deep_png(path):
+                deep = _of_deep_png(picture, path)
+            elif picture.mode in ('I', 'F') or picture.mode in _WHITE:
+                deep = _of_grey(picture)
+            elif value_range is None:
+                return _of_eight_bits(picture, path)
+            else:
+                return _scaled(_of_eight_bits(picture, path), value_range)
+    return _upright(_to_rgb(deep, value_range), deep.orientation)
 
 
 def one_line(error: BaseException) -> str:
@@ -65,46 +103,62 @@ def one_line(error: BaseException) -> str:
     return ' '.join(str(error).split()).rstrip('.') or type(error).__name__
 
 
-def is_deep_png(path: str | pathlib.Path) -> bool:
-    """Whether a file is a PNG of 16 bits in several channels.
-
-    Pillow, and imageio through it, keep the high bytes of those alone.
-    """
-    with open(path, 'rb') as file:
-        head = file.read(26)
-    # Byte 24 of the header is the depth, byte 25 the colour type (2: RGB, 4:
-    # grey and alpha, 6: RGBA).
-    return (head[:8] == b'\x89PNG\r\n\x1a\n' and len(head) == 26
-            and head[24] == 16 and head[25] in (2, 4, 6))
+def _of_deep_png(picture, path):
+    codes = deep_images.read_deep_png(path)
+    codes = codes[..., 0] if codes.shape[-1] == 2 else codes[..., :3]
+    return deep_images.Picture(codes, 65535, _orientation(picture),
+                               picture.info.get('icc_profile'))
 
 
-def read_deep_png(path: str | pathlib.Path) -> npt.NDArray[np.uint16]:
-    """Reads the codes of a PNG of which is_deep_png is true, [h, w, c].
+def _of_grey(picture):
+    """A picture of one channel of more than 8 bits."""
+    white = _WHITE.get(picture.mode)
+    if picture.mode == 'I' and picture.format in ('PNG', 'PPM'):
+        white = 65535  # Pillow's way to hold 16 bits of these.
+    return deep_images.Picture(np.asarray(picture), white,
+                               _orientation(picture))
 
-    Raises:
-        ValueError: It is damaged.
-    """
+
+def _to_rgb(deep, value_range):
+    """deep_images.Picture -> RGB in sRGB, float32 in [0, 255]."""
+    codes = np.ascontiguousarray(deep.codes)
+    if value_range is None and deep.white is None:
+        raise deep_images.NoPicture(
+            f'{codes.dtype} codes have no defined range; pass '
+            '--range=LOW,HIGH, the codes of black and white')
+    if deep.profile and codes.dtype == np.uint16 and codes.ndim == 3:
+        codes = _profile_to_srgb(codes, deep.profile)
+    if codes.ndim == 2:
+        codes = np.repeat(codes[..., None], 3, axis=-1)
+    return _scaled(codes, value_range or (0, deep.white))
+
+
+def _scaled(codes, value_range):
+    low, high = value_range
+    values = (codes.astype(np.float32) - low) * np.float32(255 / (high - low))
+    if not np.isfinite(values).all():
+        raise deep_images.NoPicture('some of its pixels are not finite')
+    return np.clip(values, 0, 255)
+
+
+def _profile_to_srgb(codes, profile):
+    """uint16 RGB by an ICC profile; as it is where the profile is broken."""
     import imagecodecs
     try:
-        return imagecodecs.png_decode(pathlib.Path(path).read_bytes())
-    except RuntimeError as error:
-        raise ValueError(f'{path}: damaged PNG: {one_line(error)}.') from error
+        return imagecodecs.cms_transform(
+            codes, profile, imagecodecs.cms_profile('srgb'), colorspace='rgb',
+            outcolorspace='rgb')
+    except RuntimeError:
+        return codes
 
 
-def _sixteen_bits(picture, codes):
-    """Codes of a deep PNG -> RGB in sRGB, upright, float32 in [0, 255]."""
-    import imagecodecs
-    codes = codes[..., [0, 0, 0]] if codes.shape[-1] == 2 else codes[..., :3]
-    codes = np.ascontiguousarray(codes)
-    profile = picture.info.get('icc_profile')
-    if profile:
-        # A broken or misfitting profile: the plain values are used.
-        with contextlib.suppress(RuntimeError):
-            codes = imagecodecs.cms_transform(
-                codes, profile, imagecodecs.cms_profile('srgb'),
-                colorspace='rgb', outcolorspace='rgb')
-    orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    return _upright(codes, orientation).astype(np.float32) / np.float32(257)
+def _orientation(picture):
+    """EXIF's, 1 to 8; nothing else of EXIF is looked at, for it may be odd."""
+    try:
+        found = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # A malformed block; the picture is not.
+        return 1
+    return found if found in range(1, 9) else 1
 
 
 def _upright(array, orientation):
@@ -126,21 +180,32 @@ def _what_it_is(path):
     return 'not a picture in a format that can be read here'
 
 
-def _to_rgb(picture):
-    picture.load()
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode in _SIXTEEN_BIT_MODES:
-        grey = np.asarray(picture, dtype=np.float32) / 257.0  # 65535 -> 255
-        return np.repeat(np.clip(grey, 0, 255)[..., None], 3, axis=-1)
-    if picture.mode == 'F':
-        raise ValueError('floating-point pictures have no defined range')
-    return np.asarray(_to_srgb(picture), dtype=np.uint8)
+def _of_eight_bits(picture, path):
+    """uint8 RGB of what Pillow reads without loss."""
+    orientation = _orientation(picture)
+    if picture.format in ('AVIF', 'HEIF'):
+        _warn_of_hdr(path)
+    return _upright(np.asarray(_to_srgb(picture), np.uint8), orientation)
+
+
+def _warn_of_hdr(path):
+    with open(path, 'rb') as file:
+        head = file.read(1 << 16)
+    place = head.find(b'colrnclx')
+    if place >= 0:
+        kind = _HDR.get(int.from_bytes(head[place + 10:place + 12], 'big'))
+        if kind:
+            logging.warning('%s: HDR (%s) is read as if it were sRGB; export '
+                            'it as an SDR picture for a map to act on.', path,
+                            kind)
 
 
 def _to_srgb(picture):
     """Converts by the embedded ICC profile, or plainly without a usable one."""
     profile = picture.info.get('icc_profile')
-    if picture.mode in ('P', 'PA', 'LA', 'La', 'RGBa', '1'):
+    if picture.mode == 'La':
+        picture = picture.convert('LA')
+    if picture.mode in ('P', 'PA', 'LA', 'RGBa', '1'):
         picture = picture.convert('RGBA' if 'P' in picture.mode else 'RGB')
     if profile and picture.mode in ('RGB', 'RGBA', 'CMYK', 'L'):
         try:
@@ -170,11 +235,24 @@ def find_images(path: str | pathlib.Path, recursive: bool = False,
     path = pathlib.Path(path)
     if not path.is_dir():
         return [path]
-    return sorted(
-        file for file in path.glob('**/*' if recursive else '*')
-        if file.suffix.lower() in suffixes and file.is_file()
-        and not any(part.startswith('.')
-                    for part in file.relative_to(path).parts))
+    return sorted(file for file in _files(path, recursive)
+                  if file.suffix.lower() in suffixes)
+
+
+def _files(folder, recursive):
+    """Visible files; linked folders are followed, each folder once."""
+    seen = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        if recursive:
+            seen.add(os.path.realpath(root))
+        folders[:] = [
+            name for name in sorted(folders) if recursive
+            and not name.startswith('.')
+            and os.path.realpath(os.path.join(root, name)) not in seen]
+        for name in names:
+            path = pathlib.Path(root, name)
+            if not name.startswith('.') and path.is_file():
+                yield path
 
 
 def images_by_stem(folder: str | pathlib.Path) -> dict[str, pathlib.Path]:

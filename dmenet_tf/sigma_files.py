@@ -21,7 +21,7 @@ import tifffile
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from dmenet_tf import files, images, optics
+from dmenet_tf import deep_images, files, images, optics
 
 CODES_PER_PX = 1000  # of a 16-bit file: sigma = code / 1000 px
 MAX_CODE = 65535  # so 65.535 px is the largest sigma of a 16-bit file
@@ -243,8 +243,8 @@ def _grey(path, values):
 def _read_picture(path):
     if path.suffix.lower() in ('.tif', '.tiff'):
         return tifffile.imread(path)
-    if images.is_deep_png(path):
-        return images.read_deep_png(path)
+    if deep_images.is_deep_png(path):
+        return deep_images.read_deep_png(path)
     with Image.open(path) as picture:
         if picture.mode == 'P':
             picture = picture.convert(

@@ -279,3 +279,26 @@ def test_folders_without_pictures_are_named(tmp_path):
         images.images_by_stem(tmp_path)
     with pytest.raises(FileNotFoundError, match='no such folder'):
         images.images_by_stem(tmp_path / 'a')
+
+
+def test_linked_folders_are_followed_once(tmp_path):
+    (tmp_path / 'all/deep').mkdir(parents=True)
+    (tmp_path / 'all/deep/a.jfif').write_bytes(b'')
+    (tmp_path / 'elsewhere').mkdir()
+    (tmp_path / 'elsewhere/b.avif').write_bytes(b'')
+    (tmp_path / 'all/linked').symlink_to(tmp_path / 'elsewhere')
+    (tmp_path / 'all/deep/back').symlink_to(tmp_path / 'all')
+    found = images.find_images(tmp_path / 'all', recursive=True)
+    assert [path.name for path in found] == ['a.jfif', 'b.avif']
+
+
+@pytest.mark.parametrize('suffix', [
+    '.jfif', '.jpe', '.avif', '.jp2', '.mpo', '.ppm', '.pgm', '.tga', '.hif'])
+def test_every_kind_that_is_read_is_found(suffix):
+    assert suffix in images.SUFFIXES
+
+
+@pytest.mark.parametrize('suffix', ['.h5', '.mpg', '.pfm', '.txt', '.npy',
+                                    '.eps'])
+def test_what_is_no_picture_is_not_looked_for(suffix):
+    assert suffix not in images.SUFFIXES

@@ -1,0 +1,166 @@
+"""Pictures of more than 8 bits, whose codes Pillow would cut: TIFF and PNG.
+
+Scaled by what the file says is white: BitsPerSample, or MaxSampleValue where
+it is there. Integers with a sign, of 32 bits, and floats say nothing: they
+need a range from outside.
+"""
+
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import tifffile
+from absl import logging
+
+Path = str | pathlib.Path
+_TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
+# The TIFF of raw files begins with a thumbnail.
+RAW_SUFFIXES = ('.3fr', '.arw', '.cr2', '.cr3', '.dcr', '.dng', '.erf', '.iiq',
+                '.kdc', '.mef', '.mos', '.mrw', '.nef', '.nrw', '.orf', '.pef',
+                '.raf', '.rw2', '.rwl', '.sr2', '.srf', '.srw', '.x3f')
+RAW = 'a raw file of a camera; develop it first, and map the result'
+_MAX_SAMPLE_VALUE, _ORIENTATION, _DNG_VERSION, _PROFILE = (
+    281, 274, 50706, 34675)
+# Codes of 16 bits that all lie below this have probably 12 bits or fewer.
+_TWELVE_BITS = 4096
+
+
+class NoPicture(ValueError):
+    """A sound file that is no photograph, or does not say enough."""
+
+
+class Picture(NamedTuple):
+    """What a file holds.
+
+    Attributes:
+        codes: [h, w] or [h, w, 3], as stored.
+        white: The code of white; None: the type has no range of its own.
+        orientation: EXIF's, 1 to 8.
+        profile: ICC profile, or None.
+    """
+    codes: np.ndarray
+    white: float | None
+    orientation: int = 1
+    profile: bytes | None = None
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether a file begins as a TIFF does."""
+    with open(path, 'rb') as file:
+        return file.read(4) in _TIFF
+
+
+def is_deep_png(path: Path) -> bool:
+    """Whether a file is a PNG of 16 bits in several channels.
+
+    Pillow, and imageio through it, keep the high bytes of those alone.
+    """
+    with open(path, 'rb') as file:
+        head = file.read(26)
+    # Byte 24 of the header is the depth, byte 25 the colour type (2: RGB, 4:
+    # grey and alpha, 6: RGBA).
+    return (head[:8] == b'\x89PNG\r\n\x1a\n' and len(head) == 26
+            and head[24] == 16 and head[25] in (2, 4, 6))
+
+
+def read_deep_png(path: Path) -> npt.NDArray[np.uint16]:
+    """Reads the codes of a PNG of which is_deep_png is true, [h, w, c]."""
+    import imagecodecs
+    return imagecodecs.png_decode(pathlib.Path(path).read_bytes())
+
+
+def read_tiff(path: Path) -> Picture | None:
+    """Reads the first picture of a TIFF, unless Pillow reads it as well.
+
+    Args:
+        path: Of a file of which is_tiff is true.
+
+    Returns:
+        Picture; None for plain 8 bits or fewer.
+
+    Raises:
+        NoPicture: A raw file, or channels that are not those of a picture.
+        Exception: Whatever tifffile says of a damaged file.
+    """
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        if page.subfiletype & 1 or _DNG_VERSION in page.tags:
+            raise NoPicture(RAW)
+        if _is_plain(page):
+            return None
+        codes, white = page.asarray(), _white(page)
+        codes = _of_colours(page, _channels_last(page, codes), white)
+        _warn_of_few_bits(path, page, codes)
+        return Picture(codes, white, _tag(page, _ORIENTATION, 1),
+                       _tag(page, _PROFILE))
+
+
+def _tag(page, code, default=None):
+    return page.tags[code].value if code in page.tags else default
+
+
+def _is_plain(page):
+    """Unsigned integers of at most 8 bits in channels that Pillow knows."""
+    premultiplied = tifffile.EXTRASAMPLE.ASSOCALPHA in page.extrasamples
+    return (page.bitspersample <= 8 and page.sampleformat == 1
+            and not (premultiplied and page.samplesperpixel == 2))
+
+
+def _white(page):
+    if page.dtype.kind != 'u' or page.bitspersample > 16:
+        return None
+    said = _tag(page, _MAX_SAMPLE_VALUE)
+    said = max(said) if isinstance(said, tuple) else said
+    return float(said or 2**page.bitspersample - 1)
+
+
+def _channels_last(page, codes):
+    if page.axes == 'SYX':
+        return np.moveaxis(codes, 0, -1)
+    if page.axes not in ('YX', 'YXS'):
+        raise NoPicture(f'not one picture but an array of axes {page.axes}')
+    return codes
+
+
+def _of_colours(page, codes, white):
+    """[h, w] grey or [h, w, 3] RGB of all channels."""
+    kinds = tifffile.PHOTOMETRIC
+    if page.photometric == kinds.CFA:
+        raise NoPicture(RAW)
+    if codes.ndim == 3:
+        codes = _without_alpha(page, codes, white)
+    if page.photometric == kinds.MINISWHITE and white is not None:
+        return white - codes.astype(np.float32)
+    if page.photometric == kinds.PALETTE:
+        return np.moveaxis(page.colormap, 0, -1)[codes]
+    if page.photometric == kinds.SEPARATED and white is not None:
+        ink = codes.astype(np.float32) / white
+        return white * (1 - ink[..., :3]) * (1 - ink[..., 3:4])
+    if codes.ndim == 3 and codes.shape[-1] != 3 or page.photometric not in (
+            kinds.MINISBLACK, kinds.RGB, kinds.LINEAR_RAW):
+        raise NoPicture(f'{codes.shape[-1]} channels of the kind '
+                        f'{page.photometric.name} are no RGB picture')
+    return codes
+
+
+def _without_alpha(page, codes, white):
+    """Drops extra channels; colours multiplied by alpha are divided by it."""
+    extra = len(page.extrasamples)
+    if extra > 1:
+        raise NoPicture(f'{codes.shape[-1]} channels are no RGB picture')
+    colours = codes[..., :codes.shape[-1] - extra] if extra else codes
+    if extra and page.extrasamples[0] == tifffile.EXTRASAMPLE.ASSOCALPHA and (
+            white is not None):
+        alpha = codes[..., -extra:-extra + 1 or None].astype(np.float32)
+        colours = np.minimum(colours * white / np.maximum(alpha, 1), white)
+    return colours[..., 0] if colours.shape[-1] == 1 else colours
+
+
+def _warn_of_few_bits(path, page, codes):
+    if page.bitspersample == 16 and codes.max() < _TWELVE_BITS and (
+            _MAX_SAMPLE_VALUE not in page.tags and codes.max() > 255):
+        logging.warning(
+            '%s: its 16-bit codes end at %d, as 12 bits do, and the file does '
+            'not say so; if it looks dark, pass --range=0,4095.', path,
+            codes.max())
