@@ -302,21 +302,20 @@ def build_sharpness(width: int = 64) -> keras.Model:
     return keras.Model(defocus, logits, name='S')
 
 
-def build_content(width: int = 64, layer: str = 'conv4_4') -> keras.Model:
+def build_content(width: int = 64) -> keras.Model:
     """Builds C: frozen VGG19 up to conv4_4, after ReLU [Lee 2019, Eq. 9].
 
     Args:
         width: Kernels of the first block; 64 is VGG19, others are for tests.
-        layer: The paper's, or an earlier convolution of VGG19.
 
     Returns:
         Model without trainable weights, defocus map [b, h, w, 1] in [0, 1],
         repeated to three channels inside -> features of conv4_4
-        [b, h/8, w/8, 8 width], or of `layer`.
+        [b, h/8, w/8, 8 width].
     """
     defocus = keras.Input((None, None, 1), name='defocus')
     rgb = layers.Concatenate(name='grey_to_rgb')([defocus] * 3)
-    whole = keras.Model(defocus, _vgg19(_vgg19_input(rgb), width, blocks=4))
-    model = keras.Model(defocus, whole.get_layer(layer).output, name='C')
+    *_, features = _vgg19(_vgg19_input(rgb), width, blocks=4)
+    model = keras.Model(defocus, features, name='C')
     model.trainable = False
     return model

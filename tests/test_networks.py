@@ -200,12 +200,6 @@ def test_c_is_frozen_and_sees_the_map_as_grey():
     assert names[-1] == 'conv4_4/bias' and len(names) == 24
 
 
-def test_c_may_end_earlier():
-    c = networks.build_content(width=4, layer='conv3_1')
-    assert c(np.zeros((1, 32, 32, 1), np.float32)).shape == (1, 8, 8, 16)
-    assert list(variables.of(c))[-1] == 'conv3_1/bias'
-
-
 @pytest.mark.parametrize('policy', ['mixed_float16', 'mixed_bfloat16'])
 def test_maps_and_logits_stay_float32(policy):
     keras.mixed_precision.set_global_policy(policy)
