@@ -6,8 +6,11 @@ stride, so that the tiled map is the untiled one.
 """
 
 import functools
+from collections.abc import Callable
 
+import keras
 import numpy as np
+import numpy.typing as npt
 from skimage import transform
 
 from dmenet_tf import inference, networks, weights
@@ -25,16 +28,22 @@ def _default_model():
     return inference.fold(weights.load_model())
 
 
-def estimate(image, model=None, max_side=None, tile=AUTO, runner=None):
+def estimate(image: npt.ArrayLike, model: keras.Model | None = None,
+             max_side: int | None = None, tile: int | str = AUTO,
+             runner: Callable[[np.ndarray], np.ndarray] | None = None
+             ) -> npt.NDArray[np.float32]:
     """Estimates how blurred each pixel of a photograph is.
 
     Args:
         image: RGB [h, w, 3] or grey [h, w], uint8 or float, in [0, 255], any
-            size.
+            size. dmenet_tf.read_image reads a file so, upright as its EXIF
+            says and in sRGB.
         model: What dmenet_tf.load_model returns; None for the bundled one.
         max_side: Larger images are shrunk to this longest side, px, and the
             map enlarged again, its sigma with it: faster, and the network
-            then sees blur beyond its largest sigma; fine detail is lost.
+            then sees blur beyond its largest sigma. Fine detail is lost, and
+            with it small sigma: what is sharp at the reduced size cannot be
+            told from what is sharp.
         tile: 'auto': in tiles where one pass would take too much memory; 0:
             in one pass; otherwise the side of the tiles, px.
         runner: What runs the model, see runtimes.make_runner; None for
@@ -51,15 +60,37 @@ def estimate(image, model=None, max_side=None, tile=AUTO, runner=None):
     image = check_image(image)
     model = _default_model() if model is None else model
     runner = inference.compiled(model) if runner is None else runner
-    if max_side is not None and max(image.shape) > max_side:
-        return _estimate_shrunk(image, model, max_side, tile, runner)
+    scale = network_scale(image.shape, max_side)
+    if scale < 1:
+        return _estimate_shrunk(image, model, scale, tile, runner)
     side = _tile_side(image, model, tile)
     if side is None:
         return runner(image[None])[0, ..., 0]
     return _estimate_tiled(image, side, _halo(model), runner)
 
 
-def check_image(image):
+def network_scale(shape: tuple[int, ...], max_side: int | None) -> float:
+    """How much smaller than the photograph is what the network sees of it.
+
+    Args:
+        shape: (h, w, ...) of the photograph.
+        max_side: See estimate.
+
+    Returns:
+        In (0, 1].
+
+    Raises:
+        ValueError: max_side is below 1.
+    """
+    if max_side is None:
+        return 1.0
+    if max_side < 1:
+        raise ValueError('max_side must be at least 1 px. Received: '
+                         f'max_side={max_side}.')
+    return min(max_side / max(shape[:2]), 1.0)
+
+
+def check_image(image: npt.ArrayLike) -> np.ndarray:
     """Returns the image as RGB [h, w, 3], or says what is wrong with it.
 
     Raises:
@@ -87,13 +118,9 @@ def check_image(image):
     return image
 
 
-def _estimate_shrunk(image, model, max_side, tile, runner):
+def _estimate_shrunk(image, model, scale, tile, runner):
     """sigma is in px of the image it was seen in: enlarging multiplies it."""
-    if max_side < 1:
-        raise ValueError(f'max_side must be at least 1 px. Received: '
-                         f'max_side={max_side}.')
     height, width = image.shape[:2]
-    scale = max_side / max(height, width)
     size = max(round(height * scale), 1), max(round(width * scale), 1)
     small = transform.resize(image, size, order=1, anti_aliasing=True,
                              preserve_range=True).astype(np.float32)

@@ -8,152 +8,78 @@ writes for each photograph
 
 Arguments are photographs, folders (--recursive keeps their tree), .txt files
 with one path a line, or `-` for such a list on standard input. What is there
-already is skipped, so a call that was interrupted goes on where it stopped.
+already is skipped, so a call that was interrupted goes on where it stopped;
+maps that lie among the photographs are not mapped themselves.
 A photograph that cannot be read costs one line on the terminal; the others
 are still mapped, and the exit status is 1.
 """
 
-import concurrent.futures
 import csv
 import dataclasses
-import errno
 import io
 import itertools
 import pathlib
-import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
 
-from absl import app, flags
+import numpy as np
+from absl import flags
 from PIL import Image
 
-from dmenet_tf import files, images, maps
-
-FLAGS = flags.FLAGS
+from dmenet_tf import command, files, images, jobs, maps
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """A photograph and where its maps go: `target` and a format's suffix."""
-
-    photograph: pathlib.Path
-    target: pathlib.Path
-
-    def path(self, kind):
-        return self.target.with_name(self.target.name + maps.FORMATS[kind])
-
-
-def find_jobs(arguments, output_dir, recursive=False, listed=()):
-    """Finds the photographs and gives each the name of its maps.
-
-    Args:
-        arguments: Files, folders, .txt lists, '-'.
-        output_dir: pathlib.Path.
-        recursive: Whether to look into folders of folders.
-        listed: The lines of standard input, for '-'.
-
-    Returns:
-        (jobs, failed): list of Job; one line for each that cannot be one: a
-        folder or list without pictures, or maps that would overwrite those
-        of another photograph.
-    """
-    owners, failed = {}, []
-    for argument in arguments:
-        found = _photographs(argument, recursive, listed)
-        if isinstance(found, str):
-            failed.append(found)
-            continue
-        for path, relative in found:
-            target = output_dir / relative.parent / relative.stem
-            owner = owners.setdefault(target, path)
-            if owner != path:
-                failed.append(f'{path}: its maps would overwrite those of '
-                              f'{owner}; map it into another --output_dir.')
-    return [Job(path, target) for target, path in owners.items()], failed
-
-
-def _photographs(argument, recursive, listed):
-    """Pairs (path, path below the output folder), or what is wrong."""
-    path = pathlib.Path(argument)
-    if argument == '-':
-        return [(pathlib.Path(p), pathlib.Path(pathlib.Path(p).name))
-                for p in listed]
-    if path.is_dir():
-        found = [(p, p.relative_to(path))
-                 for p in images.find_images(path, recursive)]
-        return found or f'{path}: a folder without pictures.'
-    if path.suffix.lower() == '.txt' and path.is_file():
-        return _photographs('-', recursive, _lines(path.open()))
-    return [(path, pathlib.Path(path.name))]
-
-
-def _lines(file):
-    return [line.strip() for line in file if line.strip()]
-
-
-def map_photographs(jobs, model, kinds, max_side=None, tile=None,
-                    max_sigma=None, on_summary=None, runner=None):
+def map_photographs(todo: Iterable[jobs.Job], model, kinds: Collection[str],
+                    max_side: int | None = None, tile: int | None = None,
+                    max_sigma: float | None = None,
+                    on_summary: Callable[[jobs.Job, maps.Summary],
+                                         None] | None = None,
+                    runner: Callable[[np.ndarray], np.ndarray] | None = None
+                    ) -> Iterator[jobs.Outcome]:
     """Reads, estimates and writes at the same time; a bad file costs a line.
 
     Args:
-        jobs: List of Job.
+        todo: The jobs.
         model: A public model, see weights.load_model.
-        kinds: Formats to write.
+        kinds: Formats to write, of maps.FORMATS.
         max_side, tile: See estimation.estimate; tile None: as needed.
         max_sigma: See maps.write.
         on_summary: Called with (job, maps.Summary) of every map, if given.
         runner: See runtimes.make_runner; None: TensorFlow.
 
     Yields:
-        (job, None) for each photograph that has its maps, (job, line) for
-        each that failed.
+        jobs.Outcome of each photograph; `made` is the path to look at.
 
     Raises:
         OSError: The output folder cannot be written to, or the disk is full.
     """
     from dmenet_tf import estimation
     tile = estimation.AUTO if tile is None else tile
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        writing = None
-        for job, photograph in _read_ahead(jobs, pool):
-            if writing:
-                yield writing.result()
-                writing = None
-            if isinstance(photograph, Exception):
-                yield job, str(photograph)
-                continue
-            sigma = estimation.estimate(photograph, model, max_side, tile,
-                                        runner)
-            writing = pool.submit(_write, job, photograph, sigma, kinds,
-                                  max_sigma, on_summary)
-        if writing:
-            yield writing.result()
 
+    def work(job, photograph):
+        sigma = estimation.estimate(photograph, model, max_side, tile, runner)
+        return photograph, sigma
 
-def _read_ahead(jobs, pool):
-    """Yields (job, photograph or error), reading the next one meanwhile."""
-    jobs = iter(jobs)
-    waiting = [(job, pool.submit(_read, job))
-               for job in itertools.islice(jobs, 1)]
-    while waiting:
-        job, reading = waiting.pop()
-        photograph = reading.result()
-        waiting = [(following, pool.submit(_read, following))
-                   for following in itertools.islice(jobs, 1)]
-        yield job, photograph
+    def write(job, result):
+        photograph, sigma = result
+        for kind in kinds:
+            maps.write(sigma, kind, job.path(maps.FORMATS[kind]), photograph,
+                       max_sigma)
+        if on_summary:
+            scale = estimation.network_scale(sigma.shape, max_side)
+            on_summary(job, maps.summarise(sigma, str(job.photograph), scale))
+        return job.path(maps.FORMATS[_shown(kinds)])
+
+    return jobs.process(todo, _read, work, write)
 
 
 def _read(job):
-    try:
-        return images.read_image(job.photograph)
-    except (ValueError, OSError) as error:
-        return error
+    return images.read_image(job.photograph)
 
 
-def _write(job, photograph, sigma, kinds, max_sigma, on_summary):
-    for kind in kinds:
-        maps.write(sigma, kind, job.path(kind), photograph, max_sigma)
-    if on_summary:
-        on_summary(job, maps.summarise(sigma, str(job.photograph)))
-    return job, None
+def _shown(kinds):
+    """The format that is for looking at, if one is."""
+    return next(kind for kind in ('color', 'overlay', *kinds)
+                if kind in kinds)
 
 
 class SummaryFile:
@@ -163,7 +89,7 @@ class SummaryFile:
     call loses none; finish() puts them in the order of the photographs.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | pathlib.Path):
         self.path = pathlib.Path(path)
         self.part = self.path.with_name(self.path.name + '.part')
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -178,10 +104,10 @@ class SummaryFile:
     def _header():
         return [field.name for field in dataclasses.fields(maps.Summary)]
 
-    def has(self, job):
+    def has(self, job: jobs.Job) -> bool:
         return str(job.photograph) in self.rows
 
-    def add(self, job, summary):
+    def add(self, job: jobs.Job, summary: maps.Summary) -> None:
         row = [str(value) for value in dataclasses.astuple(summary)]
         self.rows[str(job.photograph)] = row
         line = io.StringIO()
@@ -189,8 +115,8 @@ class SummaryFile:
         with self.part.open('a', newline='') as file:
             file.write(line.getvalue())
 
-    def finish(self, jobs):
-        rows = [self.rows[str(job.photograph)] for job in jobs
+    def finish(self, found: Iterable[jobs.Job]) -> None:
+        rows = [self.rows[str(job.photograph)] for job in found
                 if self.has(job)]
         with (files.atomic_path(self.path) as temporary,
               temporary.open('w', newline='') as file):
@@ -198,20 +124,25 @@ class SummaryFile:
         self.part.unlink(missing_ok=True)
 
 
-def unmapped(jobs, kinds, summary=None):
+def possible_maps(job: jobs.Job) -> list[pathlib.Path]:
+    """Where the maps of a job are, in whatever format."""
+    return [job.path(suffix) for suffix in maps.FORMATS.values()]
+
+
+def unmapped(found: Iterable[jobs.Job], kinds: Collection[str],
+             summary: SummaryFile | None = None) -> list[jobs.Job]:
     """The jobs that lack a map or their row."""
-    return [job for job in jobs
-            if not all(job.path(kind).exists() for kind in kinds)
-            or (summary and not summary.has(job))]
+    lacking = set(jobs.unfinished(found, [maps.FORMATS[k] for k in kinds]))
+    return [job for job in found
+            if job in lacking or (summary and not summary.has(job))]
 
 
-def define_flags():
+def define_flags() -> None:
     """Defines the flags of this command."""
     flags.DEFINE_string(
         'model', 'small', 'A bundled model, a weights file (.npz) made by '
         "dmenet_tf.train, or the authors' checkpoint DMENet_BDCS.npz.")
-    flags.DEFINE_string(
-        'output_dir', 'defocus_maps', 'Folder for the maps; made if missing.')
+    jobs.define_flags('defocus_maps')
     flags.DEFINE_list(
         'format', ['npy', 'color'], 'One or several, such as npy,overlay. '
         'npy: float32 px. png16: 16 bits, px = code / 1000. tiff: float32 px. '
@@ -225,11 +156,7 @@ def define_flags():
     flags.DEFINE_string(
         'summary', None, 'A .csv of one row a photograph: mean, median and '
         '95th percentile of sigma, share of sharp pixels, box of the sharpest '
-        'region, one sharpness score.')
-    flags.DEFINE_bool(
-        'recursive', False, 'Look into folders of folders; --output_dir gets '
-        'the same tree.')
-    flags.DEFINE_bool('overwrite', False, 'Map again what has maps.')
+        'region, one sharpness score, the scale that the network saw it at.')
     flags.DEFINE_integer(
         'max_side', None, 'Estimate at this longest side, px, and enlarge the '
         'map and its sigma: faster.', lower_bound=16)
@@ -255,97 +182,60 @@ def define_flags():
         'decompression bombs.')
 
 
-def main(argv):
-    if not argv[1:]:
-        raise app.UsageError('Name at least one photograph or folder.')
-    if FLAGS.allow_huge:
+def main(arguments: list[str]) -> int:
+    """Maps what the command line names; returns the exit status."""
+    flag = flags.FLAGS
+    if flag.allow_huge:
         Image.MAX_IMAGE_PIXELS = None
-    try:
-        sys.exit(_run(argv[1:]))
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f'error: {_explained(error)}')
-    except KeyboardInterrupt:
-        sys.exit('Interrupted; the same call goes on from here.')
-
-
-def _explained(error):
-    if getattr(error, 'errno', None) in (errno.ENOSPC, errno.EROFS,
-                                         errno.EACCES, errno.EDQUOT):
-        return (f'{error.strerror}: {error.filename or FLAGS.output_dir}. '
-                'No map is half-written; the same call goes on from here.')
-    return error
-
-
-def _run(arguments):
-    """Returns the exit status."""
-    output_dir = pathlib.Path(FLAGS.output_dir)
-    listed = _lines(sys.stdin) if '-' in arguments else ()
-    jobs, failed = find_jobs(arguments, output_dir, FLAGS.recursive, listed)
-    for line in failed:
-        files.complain(line)
-    summary = SummaryFile(FLAGS.summary) if FLAGS.summary else None
-    todo = jobs if FLAGS.overwrite else unmapped(jobs, FLAGS.format, summary)
-    done = []
-    if todo:
-        done, bad = _map(jobs, todo, summary)
-        failed += bad
+    found, failed = jobs.from_flags(arguments, possible_maps)
+    summary = SummaryFile(flag.summary) if flag.summary else None
+    todo = found if flag.overwrite else unmapped(found, flag.format, summary)
+    outcomes = _map(found, todo, summary) if todo else ()
+    status = jobs.complete(outcomes, len(todo), len(found) - len(todo),
+                           failed)
     if summary:
-        summary.finish(jobs)
-    _report(jobs, todo, done, failed)
-    return 1 if failed else 0
+        summary.finish(found)
+    return status
 
 
-def _map(jobs, todo, summary):
-    """Maps what is to be done; returns the jobs done and the failures."""
+def _map(found, todo, summary):
+    """Outcomes of what is to be done."""
     # Here, because it takes seconds that --help must not wait.
     from dmenet_tf import inference, runtimes, weights
-    model = inference.fold(weights.load_model(FLAGS.model))
-    runner = runtimes.make_runner(model, FLAGS.runtime,
-                                  _calibration_photographs(jobs))
-    done, failed = [], []
-    results = map_photographs(todo, model, FLAGS.format, FLAGS.max_side,
-                              FLAGS.tile, FLAGS.max_sigma,
-                              summary and summary.add, runner)
-    for job, line in files.progress(results, total=len(todo), unit='photo'):
-        if line is None:
-            done.append(job)
-        else:
-            failed.append(line)
-            files.complain(line)
-    return done, failed
+    flag = flags.FLAGS
+    model = inference.fold(weights.load_model(flag.model))
+    runner = runtimes.make_runner(model, flag.runtime,
+                                  _calibration_photographs(found))
+    return map_photographs(todo, model, flag.format, flag.max_side, flag.tile,
+                           flag.max_sigma, summary and summary.add, runner)
 
 
-def _calibration_photographs(jobs):
+def _calibration_photographs(found):
     """What openvino_int8 is calibrated on: --calibration, or the jobs.
 
     All jobs, not those that are left, so that a call that goes on calibrates
     as the first one did.
     """
     from dmenet_tf import runtimes
-    if FLAGS.runtime != 'openvino_int8':
+    if flags.FLAGS.runtime != 'openvino_int8':
         return ()
-    paths = (images.find_images(FLAGS.calibration) if FLAGS.calibration
-             else [job.photograph for job in jobs])
-    found = (_read(Job(path, path)) for path in paths)
-    good = (p for p in found if not isinstance(p, Exception))
-    return [runtimes.middle(p, runtimes.CALIBRATION_SIDE) for p in
-            itertools.islice(good, runtimes.CALIBRATION_PHOTOGRAPHS)]
+    folder = flags.FLAGS.calibration
+    paths = (images.find_images(folder) if folder
+             else [job.photograph for job in found])
+    return list(itertools.islice(
+        (runtimes.middle(photograph, runtimes.CALIBRATION_SIDE)
+         for photograph in _readable(paths)),
+        runtimes.CALIBRATION_PHOTOGRAPHS))
 
 
-def _report(jobs, todo, done, failed):
-    kept = len(jobs) - len(todo)
-    print(f'{len(done)} photograph{"" if len(done) == 1 else "s"} mapped into '
-          f'{FLAGS.output_dir}'
-          + (f', {kept} had their maps already' if kept else '')
-          + (f', {len(failed)} failed' if failed else '') + '.')
-    shown = next(kind for kind in ('color', 'overlay', *FLAGS.format)
-                 if kind in FLAGS.format)
-    for job in done[:10]:
-        print(f'  {job.path(shown)}')
-    if len(done) > 10:
-        print(f'  and {len(done) - 10} more')
+def _readable(paths):
+    """Yields the photographs that can be read."""
+    for path in paths:
+        try:
+            yield images.read_image(path)
+        except (ValueError, OSError):
+            continue  # Mapping it will say why.
 
 
 if __name__ == '__main__':
-    define_flags()
-    app.run(main)
+    command.run(main, define_flags, __doc__)

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 import dmenet_tf
-from dmenet_tf import images, inference, networks, weights
+from dmenet_tf import images, inference, maps, networks, weights
 
 pytest.importorskip('gradio')
 from dmenet_tf.demo import __main__ as command  # noqa: E402
@@ -64,6 +64,43 @@ def test_the_map_is_that_of_estimate(job, model):
         job, ['npy', 'png16', 'overlay'])]
     assert written == ['chelsea.npy', 'chelsea_sigma16.png',
                        'chelsea_overlay.png']
+
+
+def test_sharpness_is_told_at_the_size_that_the_network_saw(
+        model_file, tmp_path):
+    path = PHOTOGRAPHS / 'chelsea.jpg'  # 451 x 300 px
+    reduced = work.map_upload(path, tmp_path, model_file, 225)
+    share = (work.read_sigma(reduced) * 225 / 451 < maps.SHARP_SIGMA).mean()
+    assert f'{share:.0%} of the pixels are sharp, sigma below 0.8 px at the ' \
+        'size that the network saw, 225 x 150 px.' in work.describe(
+            reduced, 225)
+
+
+def test_at_full_size_nothing_is_said_of_another(job):
+    share = (work.read_sigma(job) < maps.SHARP_SIGMA).mean()
+    assert work.describe(job, 1024).endswith(
+        f'{share:.0%} of the pixels are sharp, sigma below 0.8 px.')
+
+
+def call(*arguments, **variables):
+    return subprocess.run([sys.executable, '-m', 'dmenet_tf.demo', *arguments],
+                          capture_output=True, text=True, check=False,
+                          env={**os.environ, **variables})
+
+
+def test_help_shows_the_flags_of_this_command():
+    done = call('--help')
+    assert done.returncode == 0 and not done.stderr
+    for name in ('port', 'host', 'model', 'max_megabytes'):
+        assert f'  --{name}' in done.stdout
+
+
+def test_without_gradio_one_line_says_what_is_missing(tmp_path):
+    (tmp_path / 'gradio.py').write_text('raise ImportError')
+    done = call(PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == ("error: The page needs gradio: pip install "
+                           "'dmenet_tf[demo]'.\n")
 
 
 def test_without_the_map_the_photograph_is_seen(job):

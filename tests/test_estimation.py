@@ -1,10 +1,10 @@
-"""Tiles, halos, folding: every way to a map gives the same map."""
+"""estimate(): any image in; every way to a map gives the same map."""
 
 import keras
 import numpy as np
 import pytest
 
-from dmenet_tf import estimation, inference, networks
+from dmenet_tf import estimation, inference, networks, optics
 
 RNG = np.random.default_rng(0)
 
@@ -29,6 +29,48 @@ def folded(model):
 
 def noise(*shape):
     return RNG.integers(0, 256, (*shape, 3), np.uint8)
+
+
+@pytest.mark.parametrize('size', [(1, 1), (5, 3000), (16, 32), (37, 53)])
+def test_any_size_gives_a_map_of_that_size(folded, size):
+    sigma = estimation.estimate(noise(*size), folded)
+    assert sigma.shape == size and sigma.dtype == np.float32
+    assert 0 <= sigma.min() <= sigma.max() <= optics.MAX_SIGMA
+
+
+def test_uint8_and_float_images_give_the_same_map(folded):
+    image = noise(20, 30)
+    np.testing.assert_array_equal(
+        estimation.estimate(image, folded),
+        estimation.estimate(image.astype(np.float64), folded))
+
+
+def test_padding_is_symmetric(folded):
+    """The map of an image is the corner of the map of its mirrored self."""
+    image = noise(20, 27)
+    mirrored = np.pad(image, ((0, 12), (0, 5), (0, 0)), 'symmetric')
+    np.testing.assert_allclose(
+        estimation.estimate(image, folded),
+        estimation.estimate(mirrored, folded)[:20, :27], atol=1e-5)
+
+
+@pytest.mark.parametrize('convention, sigma', [('sigma7', 3.5),
+                                               ('legacy15', 3.25)])
+def test_the_convention_of_the_weights_sets_the_unit(convention, sigma):
+    b = networks.build_blur_estimator(4, 0, side_heads=False)
+    for variable in b.get_layer('uf_c3').weights:
+        variable.assign(np.zeros(variable.shape))  # sigmoid(0) = 0.5
+    model = inference.build_estimator(b, convention)
+    np.testing.assert_allclose(estimation.estimate(noise(9, 9), model), sigma)
+
+
+@pytest.mark.parametrize('image, reason', [
+    (np.zeros((4, 4, 4)), r'\(4, 4, 4\)'), (np.zeros((0, 4, 3)), r'\(0, 4'),
+    (np.full((4, 4, 3), np.nan), 'nan'), (np.full((4, 4, 3), 300.), '300'),
+    (np.zeros((4, 4, 3), complex), 'complex')])
+def test_what_is_no_image_is_refused(folded, image, reason):
+    with pytest.raises(ValueError, match=reason):
+        estimation.estimate(image, folded)
 
 
 def assert_folded(folded, model, image, atol):
@@ -134,3 +176,9 @@ def test_max_side_scales_sigma_with_the_image(folded):
 def test_arguments_out_of_range(folded, arguments, reason):
     with pytest.raises(ValueError, match=reason):
         estimation.estimate(noise(8, 8), folded, **arguments)
+
+
+def test_the_scale_of_what_the_network_sees():
+    assert estimation.network_scale((40, 60, 3), None) == 1
+    assert estimation.network_scale((40, 60), 15) == 0.25
+    assert estimation.network_scale((40, 60), 100) == 1

@@ -1,6 +1,7 @@
-"""estimate() and the predict CLI: from files to maps."""
+"""The predict command: from files to maps."""
 
 import csv
+import os
 import pathlib
 import shutil
 import signal
@@ -11,18 +12,10 @@ import time
 import keras
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 import dmenet_tf
-from dmenet_tf import (
-    estimation,
-    images,
-    inference,
-    networks,
-    optics,
-    predict,
-    weights,
-)
+from dmenet_tf import estimation, images, jobs, maps, networks, predict, weights
 
 RNG = np.random.default_rng(0)
 
@@ -46,52 +39,13 @@ def noise(*shape):
     return RNG.integers(0, 256, (*shape, 3), np.uint8)
 
 
-@pytest.mark.parametrize('size', [(1, 1), (5, 3000), (16, 32), (37, 53)])
-def test_any_size_gives_a_map_of_that_size(model, size):
-    sigma = dmenet_tf.estimate(noise(*size), model)
-    assert sigma.shape == size and sigma.dtype == np.float32
-    assert 0 <= sigma.min() <= sigma.max() <= optics.MAX_SIGMA
-
-
-def test_uint8_and_float_images_give_the_same_map(model):
-    image = noise(20, 30)
-    np.testing.assert_array_equal(
-        estimation.estimate(image, model),
-        estimation.estimate(image.astype(np.float64), model))
-
-
-def test_padding_is_symmetric(model):
-    """The map of an image is the corner of the map of its mirrored self."""
-    image = noise(20, 27)
-    mirrored = np.pad(image, ((0, 12), (0, 5), (0, 0)), 'symmetric')
-    np.testing.assert_allclose(
-        estimation.estimate(image, model),
-        estimation.estimate(mirrored, model)[:20, :27], atol=1e-5)
-
-
-@pytest.mark.parametrize('convention, sigma', [('sigma7', 3.5),
-                                               ('legacy15', 3.25)])
-def test_the_convention_of_the_weights_sets_the_unit(convention, sigma):
-    b = networks.build_blur_estimator(4, 0, side_heads=False)
-    for variable in b.get_layer('uf_c3').weights:
-        variable.assign(np.zeros(variable.shape))  # sigmoid(0) = 0.5
-    model = inference.build_estimator(b, convention)
-    np.testing.assert_allclose(estimation.estimate(noise(9, 9), model), sigma)
-
-
-@pytest.mark.parametrize('image, reason', [
-    (np.zeros((4, 4, 4)), r'\(4, 4, 4\)'), (np.zeros((0, 4, 3)), r'\(0, 4'),
-    (np.full((4, 4, 3), np.nan), 'nan'), (np.full((4, 4, 3), 300.), '300'),
-    (np.zeros((4, 4, 3), complex), 'complex')])
-def test_what_is_no_image_is_refused(model, image, reason):
-    with pytest.raises(ValueError, match=reason):
-        estimation.estimate(image, model)
-
-
-def run(*arguments, **options):
+def run(*arguments, **variables):
+    """With what TensorFlow logs unless the tests tell it otherwise."""
+    environment = {**os.environ, **variables}
+    environment.pop('TF_CPP_MIN_LOG_LEVEL')
     return subprocess.run([sys.executable, '-m', 'dmenet_tf.predict',
                            *map(str, arguments)], capture_output=True,
-                          text=True, check=False, **options)
+                          text=True, check=False, env=environment)
 
 
 def test_bad_files_cost_a_line_and_the_others_are_mapped(tmp_path, model,
@@ -113,7 +67,7 @@ def test_bad_files_cost_a_line_and_the_others_are_mapped(tmp_path, model,
     for line in ('text.png: not a picture', 'missing.png: no such file',
                  'hollow: a folder without pictures'):
         assert done.stderr.count(line) == 1
-    assert '1 photograph mapped' in done.stdout
+    assert '1 photograph done' in done.stdout
     assert '3 failed' in done.stdout
     assert 'Traceback' not in done.stderr
 
@@ -124,42 +78,9 @@ def test_bad_files_cost_a_line_and_the_others_are_mapped(tmp_path, model,
     ([], 'Name at least one photograph')])
 def test_bad_calls_are_one_line_and_status_1(arguments, reason):
     done = run(*arguments)
-    assert done.returncode == 1 and reason in done.stderr + done.stdout
-    assert 'Traceback' not in done.stderr
-
-
-def touch(folder, *names):
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b'')
-
-
-def test_folders_trees_and_lists_become_jobs(tmp_path):
-    touch(tmp_path, 'a/1.jpg', 'a/deep/1.png', 'a/notes.txt', 'b.tiff')
-    out = pathlib.Path('out')
-
-    def targets(*arguments, **options):
-        jobs, failed = predict.find_jobs(arguments, out, **options)
-        assert not failed
-        return [str(job.path('npy')) for job in jobs]
-    assert targets(tmp_path / 'a') == ['out/1.npy']
-    assert targets(tmp_path / 'a', recursive=True) == ['out/1.npy',
-                                                       'out/deep/1.npy']
-    listed = tmp_path / 'list.txt'
-    listed.write_text(f'{tmp_path}/b.tiff\n\n{tmp_path}/a/1.jpg\n')
-    assert targets(listed) == ['out/b.npy', 'out/1.npy']
-    assert targets('-', listed=['x/y.jpg']) == ['out/y.npy']
-
-
-def test_maps_never_overwrite_each_other():
-    out = pathlib.Path('out')
-    jobs, failed = predict.find_jobs(
-        ['x/a.jpg', 'y/a.png', 'x/b.jpg', 'x/a.jpg'], out)
-    assert [str(job.target) for job in jobs] == ['out/a', 'out/b']
-    assert len(failed) == 1
-    assert failed[0].startswith('y/a.png: its maps would overwrite those of '
-                                'x/a.jpg')
+    assert done.returncode == 1 and reason in done.stderr
+    assert done.stderr.startswith('error: ')
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.fixture
@@ -173,15 +94,76 @@ def photographs(tmp_path):
 
 
 def mapped(photographs, out, model, summary=None, **options):
-    jobs, _ = predict.find_jobs([photographs], out)
+    found, _ = jobs.find_jobs([photographs], out)
     summary = predict.SummaryFile(summary) if summary else None
-    todo = predict.unmapped(jobs, ['npy', 'color'], summary)
+    todo = predict.unmapped(found, ['npy', 'color'], summary)
     results = list(predict.map_photographs(
         todo, model, ['npy', 'color'],
         on_summary=summary and summary.add, **options))
     if summary:
-        summary.finish(jobs)
+        summary.finish(found)
     return results
+
+
+@pytest.mark.slow
+def test_maps_in_the_folder_of_the_photographs_are_not_mapped(
+        photographs, model_file):
+    arguments = [photographs, f'--output_dir={photographs}',
+                 f'--model={model_file}',
+                 f'--format={",".join(maps.FORMATS)}']
+    assert '3 photographs done' in run(*arguments).stdout
+    first = contents(photographs)
+    assert len(first) == 4 + 3 * len(maps.FORMATS)
+    again = run(*arguments)
+    assert '0 photographs done' in again.stdout  # 2.png is no picture.
+    assert '3 had theirs already' in again.stdout
+    assert '1 failed' in again.stdout
+    assert contents(photographs) == first
+
+
+def test_the_summary_judges_sharpness_at_the_networks_scale(
+        photographs, tmp_path, model):
+    table = tmp_path / 'table.csv'
+    mapped(photographs, tmp_path / 'out', model, table, max_side=20)
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row['network_scale'] for row in rows] == ['0.5'] * 3
+    sigma = np.load(tmp_path / 'out' / '0.npy')
+    share = (0.5 * sigma < maps.SHARP_SIGMA).mean()
+    assert float(rows[0]['sharp_share']) == pytest.approx(share, abs=1e-4)
+
+
+def test_a_photograph_that_lies_on_its_side_is_mapped_upright(tmp_path, model):
+    """And read_image with estimate gives what predict writes."""
+    picture, exif = Image.fromarray(noise(20, 33)), Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    path = tmp_path / 'a.jpg'
+    picture.save(path, exif=exif)
+    mapped(path, tmp_path / 'out', model)
+    image = dmenet_tf.read_image(path)
+    assert image.shape == (33, 20, 3)
+    np.testing.assert_array_equal(
+        np.load(tmp_path / 'out' / 'a.npy'), dmenet_tf.estimate(image, model))
+
+
+def test_help_shows_the_flags_of_this_command():
+    done = run('--help')
+    assert done.returncode == 0 and not done.stderr
+    for name in ('output_dir', 'recursive', 'overwrite', 'format', 'model'):
+        assert f'  --{name}' in done.stdout
+
+
+def test_a_missing_runtime_is_said_before_anything_is_mapped(
+        photographs, tmp_path, model_file):
+    (tmp_path / 'without').mkdir()
+    (tmp_path / 'without' / 'openvino.py').write_text('raise ImportError')
+    done = run(photographs, '--runtime=openvino', f'--model={model_file}',
+               f'--output_dir={tmp_path}/out',
+               PYTHONPATH=str(tmp_path / 'without'))
+    assert done.returncode == 1
+    assert done.stderr == ('error: --runtime=openvino needs OpenVINO: pip '
+                           "install 'dmenet_tf[openvino]'.\n")
+    assert not (tmp_path / 'out').exists()
 
 
 def contents(folder):
@@ -191,9 +173,10 @@ def contents(folder):
 def test_results_come_in_order_with_the_failures_between(photographs, tmp_path,
                                                          model):
     results = mapped(photographs, tmp_path / 'out', model)
-    assert [job.photograph.name for job, _ in results] == [
+    assert [outcome.job.photograph.name for outcome in results] == [
         '0.png', '1.png', '2.png', '3.png']
-    lines = [line for _, line in results]
+    assert results[3].made == tmp_path / 'out' / '3_sigma.png'
+    lines = [outcome.error for outcome in results]
     assert 'not a picture' in lines[2]
     assert lines[:2] + lines[3:] == [None] * 3
 
@@ -205,16 +188,17 @@ def test_what_is_there_is_not_done_again(photographs, tmp_path, model):
     (out / '1_sigma.png').unlink()
     again = mapped(photographs, out, model, table)
     # The one that lacks a picture, and the one that has never had any.
-    assert [job.photograph.name for job, _ in again] == ['1.png', '2.png']
+    assert [outcome.job.photograph.name for outcome in again] == [
+        '1.png', '2.png']
     assert contents(out) == before and table.read_text() == rows
 
 
 def test_an_interrupted_summary_loses_no_row(photographs, tmp_path, model):
     whole = tmp_path / 'whole.csv'
     mapped(photographs, tmp_path / 'out', model, whole)
-    jobs, _ = predict.find_jobs([photographs], tmp_path / 'out2')
+    found, _ = jobs.find_jobs([photographs], tmp_path / 'out2')
     part = predict.SummaryFile(tmp_path / 'part.csv')
-    results = predict.map_photographs(jobs, model, ['npy', 'color'],
+    results = predict.map_photographs(found, model, ['npy', 'color'],
                                       on_summary=part.add)
     next(results)
     results.close()
@@ -265,7 +249,7 @@ def test_on_a_disk_that_fills_up_or_may_not_be_written(tmp_path, model_file,
     full = run(*arguments)
     assert full.returncode == 1 and 'Traceback' not in full.stderr
     assert 'No space left on device' in full.stderr
-    assert 'No map is half-written' in full.stderr
+    assert 'No result is half-written' in full.stderr
     whole = contents(disk)
     assert 0 < len(whole) < 6
     assert all(np.load(disk / name).shape == (200, 150)

@@ -6,71 +6,38 @@ Writes photo_deblurred.png and, to compare,
 photo_deblurred_before_after.png.
 
 sigma is quantised into layers. Each layer is a photograph deconvolved with the
-Gaussian of one sigma, and every pixel blends the two layers between which its
-own sigma lies [Lee 2019, Section 5.4, Fig. 9]. The deconvolution minimises,
-for x the brightness, or a colour difference, of the photograph y,
+Gaussian of one sigma (deconvolution.py), and every pixel blends the two layers
+between which its own sigma lies [Lee 2019, Section 5.4, Fig. 9]. lambda of the
+deconvolution follows from the noise, which is measured in the photograph.
+Pixels with sigma below SHARP_SIGMA stay as they are.
 
-    lambda / 2 ||k * x - y||^2 + sum |grad x|^alpha
-
-by half-quadratic splitting: a point-wise shrinkage of the gradients, which
-does not depend on k, in turn with a linear solve, which is one division where
-convolution is a product [Krishnan and Fergus 2009].
-
-That product is taken between cosine transforms: they are the real FFTs of the
-picture continued by its mirror image. So no border has to be tapered, and no
-number is computed that is its mirror's equal. Two threads, with a fixed set
-of buffers each, share the layers.
-
-Two departures from deconvolving the photograph as it is, each because a border
-between surfaces is not what one Gaussian made of anything, and rings:
-* what is blurred otherwise than the layer is first replaced by a continuation
-  of what is blurred alike (_fill), so each layer has transforms of its own;
-* a blurred edge spreads over what is behind it, so a pixel within reach of a
-  sharper surface takes that surface's sigma (spread_sharper).
-
-lambda follows from the noise, which is measured in the photograph. Pixels
-with sigma below SHARP_SIGMA stay as they are.
+A departure from the map as it is, because a border between surfaces is not
+what one Gaussian made of anything, and rings: a blurred edge spreads over what
+is behind it, so a pixel within reach of a sharper surface takes that surface's
+sigma (spread_sharper).
 """
-
-import concurrent.futures
-import functools
-import queue
-import threading
 
 import numba
 import numpy as np
-from absl import app, flags
-from scipy import fft
+import numpy.typing as npt
+from absl import flags
 
-from dmenet_tf.applications import inputs
-from dmenet_tf.syndof import render
+from dmenet_tf import command
+from dmenet_tf.applications import deconvolution, inputs
 
 LAYERS = 32
 ALPHA = 0.8  # natural images have 0.5 to 0.8 [Krishnan and Fergus 2009]
 SHARP_SIGMA = 0.3  # px
-# Of each turn. Krishnan and Fergus take six, 1 to 256 by factors of
-# 2 sqrt(2); these four took less time and came nearer to the truth.
-BETAS = (4.0, 16.0, 64.0, 256.0)
 # Less is not trusted: one Gaussian a layer is no better a model than that.
 MIN_NOISE = 0.005
-# These and ALPHA were chosen on RGB-D scenes rendered with noise of 0.01.
-_FIDELITY = 0.12  # lambda = _FIDELITY / noise^2, of the brightness
-_COLOUR_FIDELITY = 0.06  # of the colour differences
-# Blurred alike: within this factor, as a deviation of log(sigma + _SOFT).
-_ALIKE, _SOFT = 0.3, 0.3
-_FAINT = 1e-3  # Coverage where a continuation gives way to the mean.
 _SHARPER = 1.15  # Surfaces whose sigma differs by less are one.
 _MAX_REACH = 16  # px
-_THREADS = 2
-# Brightness and two colour differences. Orthonormal: noise that is alike and
-# independent in R, G and B is so in these.
-_OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32)
-_OPPONENT /= np.linalg.norm(_OPPONENT, axis=1, keepdims=True)
-_TABLE_END, _TABLE_STEPS = 64.0, 16384
 
 
-def deblur(image, sigma, noise=None, strength=1.0, alpha=ALPHA,
-           layers=LAYERS):
+def deblur(image: npt.ArrayLike, sigma: npt.ArrayLike,
+           noise: float | None = None, strength: float = 1.0,
+           alpha: float = ALPHA, layers: int = LAYERS
+           ) -> npt.NDArray[np.float32]:
     """Returns the all-in-focus photograph.
 
     Args:
@@ -90,14 +57,15 @@ def deblur(image, sigma, noise=None, strength=1.0, alpha=ALPHA,
     image = inputs.check_image(image)
     sigma = inputs.check_sigma(sigma, image.shape[:2])
     _check_settings(noise, strength, layers)
-    table = shrinkage_table(alpha)
+    table = deconvolution.shrinkage_table(alpha)
     spread = spread_sharper(sigma)
     steps = layer_sigmas(spread, layers)
     if len(steps) == 1:
         return np.clip(image, 0, 1)
     noise = estimate_noise(image, sigma) if noise is None else noise
     precision = strength / max(noise, MIN_NOISE)**2
-    blended = _deconvolve_layers(image, spread, steps, precision, table)
+    blended = deconvolution.deconvolve_layers(image, spread, steps, precision,
+                                              table)
     return np.clip(blended, 0, 1)
 
 
@@ -112,7 +80,8 @@ def _check_settings(noise, strength, layers):
 
 
 @numba.njit(cache=True)
-def spread_sharper(sigma):
+def spread_sharper(sigma: npt.NDArray[np.float32]
+                   ) -> npt.NDArray[np.float32]:
     """Gives pixels in the blur of a sharper surface that surface's sigma.
 
     The edge of a surface is seen where its blur reaches, and there it is as
@@ -140,7 +109,8 @@ def spread_sharper(sigma):
     return out
 
 
-def layer_sigmas(sigma, layers=LAYERS):
+def layer_sigmas(sigma: np.ndarray,
+                 layers: int = LAYERS) -> npt.NDArray[np.float32]:
     """Chooses the layers' sigma, so that each has as many pixels.
 
     Args:
@@ -161,7 +131,7 @@ def layer_sigmas(sigma, layers=LAYERS):
     return np.unique(np.append(SHARP_SIGMA, steps)).astype(np.float32)
 
 
-def estimate_noise(image, sigma):
+def estimate_noise(image: np.ndarray, sigma: np.ndarray) -> float:
     """Measures the noise, where blur has removed the finest detail.
 
     The second difference along both axes is 0 on planes and 6 times the noise
@@ -185,267 +155,7 @@ def estimate_noise(image, sigma):
     return float(np.median(chosen, axis=0).mean() / (6 * 0.6745))
 
 
-def shrink(v, alpha):
-    """The x that minimises |x|^alpha + (x - v)^2, for v >= 0.
-
-    Zero up to a threshold, then the larger root of 2 (x - v) + alpha
-    x^(alpha - 1): in closed form for alpha 1/2 [Xu 2012] and 2/3 [Cao 2013],
-    by Newton's method for others.
-
-    Args:
-        v: [n], float64, >= 0.
-        alpha: In (0, 1].
-
-    Returns:
-        x [n] in [0, v].
-
-    Raises:
-        ValueError: alpha is out of range.
-    """
-    start = threshold(alpha)
-    x = np.zeros_like(v)
-    above = v > start
-    if alpha == 1 / 2:
-        phi = np.arccos((v[above] / 3) ** -1.5 / 8)
-        x[above] = 2 / 3 * v[above] * (1 + np.cos(2 / 3 * (np.pi - phi)))
-    elif alpha == 2 / 3:
-        a = np.cosh(np.arccosh(27 / 16 * v[above]**2) / 3)**0.5 * 2 / 3**0.5
-        x[above] = ((a + np.sqrt(2 * v[above] / a - a**2)) / 2)**3
-    else:
-        x[above] = _newton(v[above], alpha)
-    return x
-
-
-def threshold(alpha):
-    """The largest v that shrink() sends to 0.
-
-    There |x|^alpha + (x - v)^2 is as low at 0 as at its other minimum, which
-    gives x^(2 - alpha) = 1 - alpha.
-    """
-    if not 0 < alpha <= 1:
-        raise ValueError(f'alpha must be in (0, 1]. Received: {alpha}.')
-    x = (1 - alpha) ** (1 / (2 - alpha))
-    return x + alpha / 2 * x ** (alpha - 1)
-
-
-def _newton(v, alpha):
-    """The larger root; from x = v it is approached from above."""
-    x = v.copy()
-    for _ in range(30):
-        slope = 2 + alpha * (alpha - 1) * x ** (alpha - 2)
-        x -= (2 * (x - v) + alpha * x ** (alpha - 1)) / slope
-    return x
-
-
-@functools.lru_cache(maxsize=8)
-def shrinkage_table(alpha):
-    """v - shrink(v) on an even grid from the threshold to _TABLE_END.
-
-    One table serves every beta: |w|^alpha + beta / 2 (w - v)^2 is that of
-    shrink() once w and v are divided by s = (2 / beta)^(1 / (2 - alpha)).
-
-    Returns:
-        (alpha, threshold, table [n] float32). Beyond the end, where v is a
-        step of the whole brightness at the last beta, the last value holds.
-    """
-    start = threshold(alpha)
-    # A hair above, so that the first entry is the jump's upper end.
-    v = np.linspace(start * (1 + 1e-9), _TABLE_END, _TABLE_STEPS)
-    return alpha, start, (v - shrink(v, alpha)).astype(np.float32)
-
-
-def _deconvolve_layers(image, sigma, steps, precision, table):
-    """Deconvolves every layer and blends them.
-
-    Args:
-        image: [h, w, 3], float32.
-        sigma: [h, w] px.
-        steps: [n] px, of layer_sigmas.
-        precision: strength / noise^2.
-        table: Of shrinkage_table.
-
-    Returns:
-        [h, w, 3], float32.
-    """
-    # Between fast sizes the mirror image begins a little late.
-    border = [(0, fft.next_fast_len(n, real=True) - n) for n in sigma.shape]
-    opponent = np.moveaxis(image @ _OPPONENT.T, -1, 0)
-    planes = [np.pad(plane, border, mode='symmetric') for plane in opponent]
-    log_sigma = np.pad(np.log(sigma + _SOFT), border, mode='symmetric')
-    place = np.interp(sigma, steps, np.arange(len(steps))).astype(np.float32)
-    blended = np.maximum(1 - place, 0) * opponent
-    one_at_a_time = threading.Lock()
-    free = queue.SimpleQueue()
-    for _ in range(_THREADS):
-        free.put(np.empty((5,) + log_sigma.shape, np.float32))
-
-    def run(layer):
-        buffers = free.get()
-        layers = _deconvolve(planes, log_sigma, steps[layer], precision, table,
-                             buffers)
-        # Two layers meet in a pixel, and a + b = b + a: the same bits always.
-        for target, x in zip(blended, layers, strict=True):
-            with one_at_a_time:
-                _blend(target, x, place, layer)
-        free.put(buffers)
-
-    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(run, range(1, len(steps))))
-    return np.moveaxis(blended, 0, -1) @ _OPPONENT
-
-
-def _deconvolve(planes, log_sigma, step, precision, table, buffers):
-    """Yields the planes of one layer, each until the next is asked for."""
-    alike, covered, spectrum, *pair = buffers
-    axes = [_axis(n, step) for n in log_sigma.shape]
-    _blurred_alike(alike, log_sigma, step)
-    covered[:] = alike
-    _continue(covered, axes, step)
-    covered += _FAINT
-    for channel, plane in enumerate(planes):
-        _fill(spectrum, plane, alike, covered, axes, step)
-        pair[0][:] = spectrum
-        fft.dctn(spectrum, norm='ortho', overwrite_x=True)
-        fidelity = _COLOUR_FIDELITY if channel else _FIDELITY
-        yield _split(spectrum, axes, fidelity * precision, table, pair)
-
-
-def _blurred_alike(alike, log_sigma, step):
-    """alike = 1 where sigma is the layer's, 0 where it is far from it."""
-    np.subtract(log_sigma, np.log(step + _SOFT), out=alike)
-    np.square(alike, out=alike)
-    alike *= -0.5 / _ALIKE**2
-    np.exp(alike, out=alike)
-
-
-def _fill(out, plane, alike, covered, axes, step):
-    """Replaces what is blurred otherwise by a continuation of what is alike.
-
-    out = a y + (1 - a) g * (a y) / g * a, where g falls off about
-    exponentially over sigma px; far from all that is alike, its mean.
-    """
-    np.multiply(alike, plane, out=out)
-    mean = out.mean(dtype=np.float64) / alike.mean(dtype=np.float64)
-    _continue(out, axes, step)
-    out += np.float32(_FAINT * mean)
-    out /= covered
-    _mix(out, plane, alike)
-
-
-def _continue(x, axes, step):
-    """x = g * x, g the Green's function of 1 - sigma^2 Laplace, in place."""
-    fft.dctn(x, norm='ortho', overwrite_x=True)
-    _screen(x, axes[0][1], axes[1][1], step**2)
-    fft.idctn(x, norm='ortho', overwrite_x=True)
-
-
-def _axis(size, sigma):
-    """Spectra along one axis: of the Gaussian, and of -D'D, [2, size]."""
-    kernel = render.gaussian_kernel(sigma).astype(np.float64)
-    radius = len(kernel) // 2
-    angle = np.pi * np.arange(size) / size
-    shifts = np.arange(1, radius + 1)
-    blur = kernel[radius] + 2 * np.cos(np.outer(angle, shifts)) @ kernel[
-        radius + 1:]
-    return np.stack([blur, 2 - 2 * np.cos(angle)]).astype(np.float32)
-
-
-def _split(spectrum, axes, fidelity, table, pair):
-    """Half-quadratic splitting.
-
-    Args:
-        spectrum: Of y.
-        axes: Of _axis, for rows and columns.
-        fidelity: lambda.
-        table: Of shrinkage_table.
-        pair: Two buffers; the first holds y, from which x starts.
-
-    Returns:
-        x, one of the two buffers.
-    """
-    alpha, start, values = table
-    x, divergence = pair
-    for beta in BETAS:
-        scale = (2 / beta) ** (1 / (2 - alpha))
-        _shrink_gradients(x, divergence, scale, start, values)
-        fft.dctn(divergence, norm='ortho', overwrite_x=True)
-        _divide(spectrum, divergence, *axes, fidelity / beta)
-        fft.idctn(divergence, norm='ortho', overwrite_x=True)
-        x, divergence = divergence, x
-    return x
-
-
-@numba.njit(nogil=True, cache=True)
-def _shrink_gradients(x, out, scale, start, values):
-    """out = D' shrink(D x), D the forward differences, 0 over the border."""
-    height, width = x.shape
-    scale = np.float32(scale)
-    above = np.zeros(width, np.float32)
-    for i in range(height):
-        left = np.float32(0)
-        for j in range(width):
-            right = below = np.float32(0)
-            if j + 1 < width:
-                right = _look_up(x[i, j + 1] - x[i, j], scale, start, values)
-            if i + 1 < height:
-                below = _look_up(x[i + 1, j] - x[i, j], scale, start, values)
-            out[i, j] = left - right + above[j] - below
-            left = right
-            above[j] = below
-
-
-@numba.njit(nogil=True, cache=True, inline='always')
-def _look_up(v, scale, start, values):
-    """shrink() of one gradient, by linear interpolation in the table."""
-    size = abs(v) / scale
-    if size <= start:
-        return np.float32(0)
-    place = (size - start) * (len(values) - 1) / (_TABLE_END - start)
-    left = min(int(place), len(values) - 2)
-    part = min(np.float32(place - left), np.float32(1))
-    taken = values[left] + part * (values[left + 1] - values[left])
-    return np.sign(v) * scale * (size - taken)
-
-
-@numba.njit(nogil=True, cache=True)
-def _screen(x, rows, columns, squared):
-    """x = x / (1 + squared |D|^2), in place."""
-    one, squared = np.float32(1), np.float32(squared)
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            x[i, j] /= one + squared * (rows[i] + columns[j])
-
-
-@numba.njit(nogil=True, cache=True)
-def _mix(x, y, share):
-    """x = share y + (1 - share) x, in place."""
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            x[i, j] += share[i, j] * (y[i, j] - x[i, j])
-
-
-@numba.njit(nogil=True, cache=True)
-def _divide(spectrum, x, rows, columns, fidelity):
-    """x = (fidelity k y + x) / (fidelity k^2 + |D|^2), in place."""
-    fidelity = np.float32(fidelity)
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            k = rows[0, i] * columns[0, j]
-            x[i, j] = (fidelity * k * spectrum[i, j] + x[i, j]) / (
-                fidelity * k * k + (rows[1, i] + columns[1, j]))
-
-
-@numba.njit(nogil=True, cache=True)
-def _blend(blended, x, place, layer):
-    """Adds a layer where it is one of a pixel's two nearest."""
-    for i in range(blended.shape[0]):
-        for j in range(blended.shape[1]):
-            weight = np.float32(1) - abs(place[i, j] - np.float32(layer))
-            if weight > 0:
-                blended[i, j] += weight * x[i, j]
-
-
-def define_flags():
+def define_flags() -> None:
     """Defines the flags of this command."""
     inputs.define_flags('deblurred')
     flags.DEFINE_float('noise', None, 'Standard deviation of the noise, of 1, '
@@ -458,18 +168,19 @@ def define_flags():
     flags.DEFINE_integer('layers', LAYERS, 'The most layers.', lower_bound=1)
 
 
-def main(argv):
+def main(arguments: list[str]) -> int:
+    """Deblurs what the command line names; returns the exit status."""
     flag = flags.FLAGS
 
-    def work(photograph, target):
-        result = deblur(photograph.image, photograph.sigma, flag.noise,
-                        flag.strength, flag.alpha, flag.layers)
-        return inputs.write_before_after(photograph.image, result,
-                                         target, 'deblurred')
+    def work(photograph):
+        return photograph.image, deblur(
+            photograph.image, photograph.sigma, flag.noise, flag.strength,
+            flag.alpha, flag.layers)
 
-    inputs.run(argv, work)
+    return inputs.run(
+        arguments, inputs.comparison_suffixes('deblurred'), work,
+        lambda job, both: inputs.write_before_after(*both, job, 'deblurred'))
 
 
 if __name__ == '__main__':
-    define_flags()
-    app.run(main)
+    command.run(main, define_flags, __doc__)

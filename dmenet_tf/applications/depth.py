@@ -17,13 +17,16 @@ colour, near bright) and photo_depth.ply (coloured points).
 """
 
 import dataclasses
+import pathlib
+from collections.abc import Mapping
 
 import numpy as np
-from absl import app, flags
+import numpy.typing as npt
+from absl import flags
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
-from dmenet_tf import files, maps, optics
+from dmenet_tf import command, files, maps, optics
 from dmenet_tf.applications import inputs
 
 FOCUS = ('near', 'far')
@@ -56,14 +59,15 @@ class Camera:
                 raise ValueError(f'{field} must be above 0 and finite. '
                                  f'Received: {value}.')
 
-    def alpha(self, width):
+    def alpha(self, width: int) -> float:
         """alpha of Eq. 1, px of an image `width` px wide."""
         return optics.aperture_constant(
             self.focal_length_mm, self.f_number, 1000 * self.focus_distance_m,
             self.sensor_width_mm, width)
 
 
-def depth(sigma, focus='near', camera=None):
+def depth(sigma: npt.ArrayLike, focus: str = 'near',
+          camera: Camera | None = None) -> npt.NDArray[np.float32]:
     """Depth of each pixel from its blur.
 
     With a camera, Eq. 1 inverted on one side of S1, c = 4 sigma [Lee 2019,
@@ -96,7 +100,7 @@ def depth(sigma, focus='near', camera=None):
     return share if focus == 'near' else 1 - share
 
 
-def read_exif(path):
+def read_exif(path: str | pathlib.Path) -> dict[str, float]:
     """What a photograph's EXIF says of its camera.
 
     The sensor's width follows from the focal length and its equivalent for
@@ -133,7 +137,8 @@ def _number(tags, tag):
     return value if 0 < value < 0xFFFFFFFF else None
 
 
-def camera_of(path, given):
+def camera_of(path: str | pathlib.Path,
+              given: Mapping[str, float]) -> Camera | None:
     """The camera by what is given, and EXIF for the rest.
 
     Args:
@@ -157,7 +162,10 @@ def camera_of(path, given):
                      + ': EXIF does not say.')
 
 
-def write(values, kind, path, metric, image=None, camera=None):
+def write(values: npt.NDArray[np.float32], kind: str,
+          path: str | pathlib.Path, metric: bool,
+          image: np.ndarray | None = None,
+          camera: Camera | None = None) -> None:
     """Writes a depth map in one format, whole or not at all.
 
     Args:
@@ -188,7 +196,7 @@ def _write_png16(values, path, metric):
     Image.fromarray(np.round(codes).astype(np.uint16)).save(path, pnginfo=info)
 
 
-def color_depth(values):
+def color_depth(values: np.ndarray) -> npt.NDArray[np.uint8]:
     """Colours depth: nearest yellow, farthest dark violet.
 
     The scale is linear and ends at the 98th percentile, so that one far pixel
@@ -219,7 +227,8 @@ def _write_ply(values, path, metric, image, camera):
         file.write(points.tobytes())
 
 
-def point_cloud(values, metric, image, camera=None):
+def point_cloud(values: np.ndarray, metric: bool, image: np.ndarray,
+                camera: Camera | None = None) -> np.ndarray:
     """Back-projects pixels through a pinhole.
 
     Args:
@@ -251,7 +260,7 @@ def point_cloud(values, metric, image, camera=None):
     return points
 
 
-def define_flags():
+def define_flags() -> None:
     """Defines the flags of this command."""
     inputs.define_flags('depth')
     flags.DEFINE_enum('focus', None, FOCUS, 'Which end of the scene is in '
@@ -268,25 +277,28 @@ def define_flags():
         flags.DEFINE_float(field, None, meaning, lower_bound=0)
 
 
-def main(argv):
+def main(arguments: list[str]) -> int:
+    """Depth of what the command line names; returns the exit status."""
     flag = flags.FLAGS
     given = {field.name: flag[field.name].value
              for field in dataclasses.fields(Camera)
              if flag[field.name].value is not None}
 
-    def work(photograph, target):
+    def work(photograph):
         camera = camera_of(photograph.path, given)
         values = depth(photograph.sigma, flag.focus, camera)
-        paths = [target.with_name(target.name + FORMATS[kind])
-                 for kind in flag.format]
+        return values, photograph.image, camera
+
+    def write_all(job, result):
+        values, image, camera = result
+        paths = [job.path(FORMATS[kind]) for kind in flag.format]
         for kind, path in zip(flag.format, paths, strict=True):
-            write(values, kind, path, camera is not None, photograph.image,
-                  camera)
+            write(values, kind, path, camera is not None, image, camera)
         return f'{paths[-1]} ({"metres" if camera else "pseudo-depth"})'
 
-    inputs.run(argv, work)
+    return inputs.run(arguments, [FORMATS[kind] for kind in flag.format],
+                      work, write_all, FORMATS.values())
 
 
 if __name__ == '__main__':
-    define_flags()
-    app.run(main)
+    command.run(main, define_flags, __doc__)

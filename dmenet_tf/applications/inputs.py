@@ -2,22 +2,24 @@
 
 import dataclasses
 import pathlib
-import sys
+from collections.abc import Callable, Collection
+from typing import Any
 
 import numpy as np
-from absl import app, flags
+import numpy.typing as npt
+from absl import flags
 from PIL import Image
 from skimage import transform
-from tqdm import tqdm
 
-from dmenet_tf import files, images
-from dmenet_tf.syndof import rgbd
+from dmenet_tf import files, images, jobs, maps, sigma_files
 
 # A map may differ from its photograph by what cropping and rounding leave.
 _ASPECT_TOLERANCE = 0.02
+# Of a photograph's name, in the folder that --sigma names.
+_MAP_SUFFIXES = ('.npy', '_sigma16.png', '_sigma.tiff', '.tiff', '.png')
 
 
-def define_flags(output_dir):
+def define_flags(output_dir: str) -> None:
     """Defines the flags that every application has.
 
     Args:
@@ -28,45 +30,11 @@ def define_flags(output_dir):
         '/ 1000 px; .tiff) for one photograph, or a folder of maps named '
         'after their photographs. Without it, --model estimates.')
     flags.DEFINE_string('model', 'small', 'As of dmenet_tf.predict.')
-    flags.DEFINE_string('output_dir', output_dir,
-                        'Folder for the results; made if missing.')
+    jobs.define_flags(output_dir)
 
 
-def read_sigma(path):
-    """Reads a sigma map in a format that dmenet_tf.predict writes.
-
-    Args:
-        path: .npy, .tiff (px) or 16-bit .png (sigma = code / 1000 px).
-
-    Returns:
-        [h, w], float32, px.
-
-    Raises:
-        ValueError, OSError: One line with the file's name.
-    """
-    path = pathlib.Path(path)
-    try:
-        if path.suffix == '.npy':
-            sigma = np.load(path, allow_pickle=False)
-        elif path.suffix in ('.tif', '.tiff'):
-            import tifffile
-            sigma = tifffile.imread(path)
-        else:
-            with Image.open(path) as picture:
-                if not picture.mode.startswith('I'):
-                    raise ValueError('needs 16 bits; this one is for looking')
-                sigma = np.asarray(picture) / np.float32(1000)
-    except FileNotFoundError:
-        raise FileNotFoundError(f'{path}: no such file.') from None
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f'{path}: not a sigma map: {error}.') from error
-    try:
-        return check_sigma(sigma)
-    except ValueError as error:
-        raise ValueError(f'{path}: {error}') from error
-
-
-def check_sigma(sigma, shape=None):
+def check_sigma(sigma: npt.ArrayLike, shape: tuple[int, int] | None = None
+                ) -> npt.NDArray[np.float32]:
     """Returns a map as float32 [h, w] of an image's size.
 
     A map of another size but the same aspect is resized, and its sigma with
@@ -102,7 +70,7 @@ def check_sigma(sigma, shape=None):
     return (resized * np.sqrt(scale.prod())).astype(np.float32)
 
 
-def check_image(image):
+def check_image(image: npt.ArrayLike) -> npt.NDArray[np.float32]:
     """Returns a photograph as float32 RGB [h, w, 3] in [0, 1].
 
     Args:
@@ -141,105 +109,113 @@ class Photograph:
     sigma: np.ndarray
 
 
-def run(argv, work):
-    """The loop of every command: reads, works, prints, exits.
-
-    A photograph that fails costs one line on the terminal, the others go on,
-    and the exit status is 1.
+def run(arguments: Collection[str], suffixes: Collection[str],
+        work: Callable[[Photograph], Any],
+        write: Callable[[jobs.Job, Any], Any],
+        possible: Collection[str] | None = None) -> int:
+    """What every command does with the photographs it is called with.
 
     Args:
-        argv: Of absl: the command, files and folders.
-        work: Takes a Photograph and the path of its results without a suffix,
-            writes them and returns the path to print.
+        arguments: Files, folders and lists, see jobs.find_jobs.
+        suffixes: Of the results that each photograph gets.
+        work: Photograph -> result.
+        write: Writes a job's result; returns what to print.
+        possible: All suffixes that results can have; None: `suffixes`.
+
+    Returns:
+        The exit status.
     """
-    if not argv[1:]:
-        raise app.UsageError('Name at least one photograph or folder.')
-    try:
-        sigma_of, jobs = sigma_source(), find_jobs(argv[1:])
-    except (ValueError, OSError) as error:
-        sys.exit(f'error: {error}')
-    failed = 0
-    for path, target in files.progress(jobs, unit='photo'):
-        try:
-            if isinstance(target, ValueError):
-                raise target
-            image = rgbd.read_image(path)
-            sigma = check_sigma(sigma_of(path, image), image.shape[:2])
-            tqdm.write(str(work(Photograph(path, image, sigma), target)))
-        except (ValueError, OSError) as error:
-            failed += 1
-            files.complain(error if str(path) in str(error)
-                           else f'{path}: {error}')
-    sys.exit(1 if failed else 0)
+    found, failed = jobs.from_flags(
+        arguments, lambda job: _made_of(job, possible or suffixes))
+    todo = found if flags.FLAGS.overwrite else jobs.unfinished(found, suffixes)
+    outcomes = ()
+    if todo:
+        sigma_of = _sigma_source()
+        outcomes = jobs.process(
+            todo, _read,
+            lambda job, read: work(_with_sigma(job, *read, sigma_of)), write)
+    return jobs.complete(outcomes, len(todo), len(found) - len(todo), failed)
 
 
-def find_jobs(arguments):
-    """Pairs (photograph, path of its results without suffix, or ValueError).
-
-    Raises:
-        ValueError: A folder has no pictures.
-    """
-    jobs, owners = [], {}
-    for argument in arguments:
-        found = images.find_images(argument)
-        if not found:
-            raise ValueError(f'{argument}: a folder without pictures.')
-        for path in found:
-            target = pathlib.Path(flags.FLAGS.output_dir) / path.stem
-            owner = owners.setdefault(target, path)
-            if owner != path:
-                target = ValueError(
-                    f'{path}: its results would overwrite those of {owner}; '
-                    'give it another --output_dir.')
-            jobs.append((path, target))
-    return jobs
+def _made_of(job, suffixes):
+    """Paths of what may be there: results; maps, also in --sigma's folder."""
+    maps_of = maps.FORMATS.values()
+    yield from map(job.path, [*suffixes, *maps_of])
+    if flags.FLAGS.sigma:
+        yield from map(_namesake(job).path, maps_of)
 
 
-def sigma_source():
-    """Returns a function of a photograph's path and image: its sigma map.
+def _read(job):
+    """The photograph in [0, 1]; its map where --sigma has one."""
+    image = images.read_image(job.photograph).astype(np.float32) / 255
+    if not flags.FLAGS.sigma:
+        return image, None
+    return image, sigma_files.read_sigma(_map_of(job))
+
+
+def _with_sigma(job, image, sigma, sigma_of):
+    sigma = sigma_of(image) if sigma is None else sigma
+    return Photograph(job.photograph, image,
+                      check_sigma(sigma, image.shape[:2]))
+
+
+def _sigma_source():
+    """Returns a function of an image in [0, 1]: its sigma map.
 
     Raises:
         ValueError, OSError: The model cannot be loaded.
     """
     if flags.FLAGS.sigma:
-        source = pathlib.Path(flags.FLAGS.sigma)
-        return lambda path, image: read_sigma(_map_of(path, source))
+        return None
     # TensorFlow takes seconds to import; a map needs none.
     from dmenet_tf import estimation, inference, weights
     model = inference.fold(weights.load_model(flags.FLAGS.model))
-    return lambda path, image: estimation.estimate(image * 255, model)
+    return lambda image: estimation.estimate(image * 255, model)
 
 
-def write_before_after(before, after, target, suffix):
+def _namesake(job):
+    """The job as if its results went into the folder of --sigma."""
+    relative = job.target.relative_to(flags.FLAGS.output_dir)
+    return jobs.Job(job.photograph, pathlib.Path(flags.FLAGS.sigma) / relative)
+
+
+def _map_of(job):
+    """The map of a photograph: the file, or its namesake in the folder."""
+    source = pathlib.Path(flags.FLAGS.sigma)
+    if not source.is_dir():
+        return source
+    found = [path for path in map(_namesake(job).path, _MAP_SUFFIXES)
+             if path.is_file()]
+    if not found:
+        raise FileNotFoundError(f'{job.photograph}: no map of it in {source}.')
+    return found[0]
+
+
+def comparison_suffixes(name: str) -> tuple[str, str]:
+    """Suffixes of a result and of the picture that compares it."""
+    return f'_{name}.png', f'_{name}_before_after.png'
+
+
+def write_before_after(before: np.ndarray, after: np.ndarray, job: jobs.Job,
+                       name: str) -> pathlib.Path:
     """Writes a result and, beside it, what it came from.
 
     Args:
         before, after: [h, w, 3] in [0, 1].
-        target: Path without suffix.
-        suffix: Of the result, such as 'deblurred'.
+        job: Whose result it is.
+        name: Of the result, such as 'deblurred'.
 
     Returns:
         Path of the result.
     """
-    path = target.with_name(f'{target.name}_{suffix}.png')
+    path, both = map(job.path, comparison_suffixes(name))
     write_picture(after, path)
-    write_picture(np.hstack([before, after]), path.with_name(
-        f'{target.name}_{suffix}_before_after.png'))
+    write_picture(np.hstack([before, after]), both)
     return path
 
 
-def write_picture(picture, path):
+def write_picture(picture: np.ndarray, path: str | pathlib.Path) -> None:
     """Writes [0, 1] as 8 bits, whole or not at all."""
     codes = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     with files.atomic_path(path) as temporary:
         Image.fromarray(codes).save(temporary)
-
-
-def _map_of(path, source):
-    """The map of a photograph: the file, or its namesake in the folder."""
-    if not source.is_dir():
-        return source
-    for suffix in ('.npy', '_sigma16.png', '_sigma.tiff', '.tiff', '.png'):
-        if (source / f'{path.stem}{suffix}').is_file():
-            return source / f'{path.stem}{suffix}'
-    raise FileNotFoundError(f'{path}: no map of it in {source}.')

@@ -10,8 +10,10 @@ photo_magnified_before_after.png.
 """
 
 import numpy as np
-from absl import app, flags
+import numpy.typing as npt
+from absl import flags
 
+from dmenet_tf import command
 from dmenet_tf.applications import inputs
 from dmenet_tf.syndof import render
 
@@ -20,8 +22,9 @@ MAX_SIGMA = 60.0  # px; wider blur has no more to show
 _LAYERS = 350
 
 
-def added_sigma(sigma, strength, kernel='exact', focus=None,
-                max_sigma=MAX_SIGMA):
+def added_sigma(sigma: np.ndarray, strength: float, kernel: str = 'exact',
+                focus: float | None = None,
+                max_sigma: float = MAX_SIGMA) -> npt.NDArray[np.float32]:
     """The Gaussian to add at each pixel so that its blur grows m times.
 
     exact:  sqrt((m sigma)^2 - sigma^2), because variances add: the total
@@ -60,7 +63,8 @@ def added_sigma(sigma, strength, kernel='exact', focus=None,
     return np.minimum(factor * sigma, max_sigma).astype(np.float32)
 
 
-def layers_by_blur(sigma, limit=_LAYERS):
+def layers_by_blur(sigma: np.ndarray, limit: int = _LAYERS
+                   ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Cuts a map into at most `limit` layers, the most blurred first.
 
     Args:
@@ -79,8 +83,9 @@ def layers_by_blur(sigma, limit=_LAYERS):
     return layer.astype(np.int32), values[::-1].astype(np.float32)
 
 
-def magnify(image, sigma, strength=3.0, kernel='exact', focus_on=None,
-            max_sigma=MAX_SIGMA):
+def magnify(image: npt.ArrayLike, sigma: npt.ArrayLike, strength: float = 3.0,
+            kernel: str = 'exact', focus_on: tuple[int, int] | None = None,
+            max_sigma: float = MAX_SIGMA) -> npt.NDArray[np.float32]:
     """Magnifies the defocus blur of a photograph.
 
     Args:
@@ -99,18 +104,19 @@ def magnify(image, sigma, strength=3.0, kernel='exact', focus_on=None,
     """
     image = inputs.check_image(image)
     sigma = inputs.check_sigma(sigma, image.shape[:2])
-    focus = None
-    if focus_on is not None:
-        x, y = focus_on
-        height, width = sigma.shape
-        if not (0 <= x < width and 0 <= y < height):
-            raise ValueError(f'focus_on=({x}, {y}) is outside the picture of '
-                             f'{width} x {height} px.')
-        around = sigma[max(y - 2, 0):y + 3, max(x - 2, 0):x + 3]
-        focus = float(np.median(around))
+    focus = None if focus_on is None else _sigma_at(sigma, *focus_on)
     added = added_sigma(sigma, strength, kernel, focus, max_sigma)
     layer, per_layer = layers_by_blur(added)
     return np.clip(render.blend_layers(image, layer, per_layer), 0, 1)
+
+
+def _sigma_at(sigma, x, y):
+    """sigma around a pixel, px: the median of 5 x 5."""
+    height, width = sigma.shape
+    if not (0 <= x < width and 0 <= y < height):
+        raise ValueError(f'focus_on=({x}, {y}) is outside the picture of '
+                         f'{width} x {height} px.')
+    return float(np.median(sigma[max(y - 2, 0):y + 3, max(x - 2, 0):x + 3]))
 
 
 def _focus_on(text):
@@ -119,12 +125,12 @@ def _focus_on(text):
     try:
         x, y = (int(part) for part in text.split(','))
     except ValueError:
-        raise ValueError('--focus_on needs X,Y in px, such as 320,200. '
-                         f'Received: {text!r}.') from None
+        raise command.UsageError('--focus_on needs X,Y in px, such as '
+                                 f'320,200. Received: {text!r}.') from None
     return x, y
 
 
-def define_flags():
+def define_flags() -> None:
     """Defines the flags of this command."""
     inputs.define_flags('magnified')
     flags.DEFINE_float('strength', 3.0, 'm: blur grows by this factor; the '
@@ -137,22 +143,20 @@ def define_flags():
                        lower_bound=0.1)
 
 
-def main(argv):
+def main(arguments: list[str]) -> int:
+    """Magnifies what the command line names; returns the exit status."""
     flag = flags.FLAGS
-    try:
-        focus_on = _focus_on(flag.focus_on)
-    except ValueError as error:
-        raise app.UsageError(str(error)) from None
+    focus_on = _focus_on(flag.focus_on)
 
-    def work(photograph, target):
-        result = magnify(photograph.image, photograph.sigma, flag.strength,
-                         flag.kernel, focus_on, flag.max_sigma)
-        return inputs.write_before_after(photograph.image, result,
-                                         target, 'magnified')
+    def work(photograph):
+        return photograph.image, magnify(
+            photograph.image, photograph.sigma, flag.strength, flag.kernel,
+            focus_on, flag.max_sigma)
 
-    inputs.run(argv, work)
+    return inputs.run(
+        arguments, inputs.comparison_suffixes('magnified'), work,
+        lambda job, both: inputs.write_before_after(*both, job, 'magnified'))
 
 
 if __name__ == '__main__':
-    define_flags()
-    app.run(main)
+    command.run(main, define_flags, __doc__)

@@ -19,14 +19,16 @@ import tempfile
 import threading
 import time
 
-from absl import app, flags
+from absl import flags
+
+from dmenet_tf import command
 
 KEPT_S = 3600
 _SWEEP_S = 300
 _SESSIONS = 200  # gradio keeps a copy of the page for each.
 
 
-def define_flags():
+def define_flags() -> None:
     """Defines the flags of this command."""
     flags.DEFINE_string('model', 'small', 'As of dmenet_tf.predict.')
     flags.DEFINE_string('host', '127.0.0.1', 'Address to listen on; 0.0.0.0 '
@@ -41,19 +43,17 @@ def define_flags():
                          lower_bound=1)
 
 
-def main(argv):
-    if argv[1:]:
-        raise app.UsageError(f'Unexpected arguments: {argv[1:]}.')
+def main(arguments: list[str]) -> None:
+    """Serves the page until the process is interrupted."""
+    if arguments:
+        raise command.UsageError(f'Unexpected arguments: {arguments}.')
     # Whatever ends the process, its temporary files are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix='dmenet_demo_') as folder:
-        try:
-            serve(pathlib.Path(folder))
-        except (ValueError, OSError, ImportError) as error:
-            sys.exit(f'error: {error}')
+        serve(pathlib.Path(folder))
 
 
-def serve(folder):
+def serve(folder: pathlib.Path) -> None:
     """Serves the page until the process is interrupted.
 
     Args:
@@ -95,7 +95,7 @@ def _sweep_for_ever(folder):
         time.sleep(_SWEEP_S)
 
 
-def sweep(folder, kept_s):
+def sweep(folder: pathlib.Path, kept_s: float) -> None:
     """Removes files that are older than kept_s, and folders left empty.
 
     Not gradio's delete_cache, which knows nothing of uploads that were
@@ -110,5 +110,4 @@ def sweep(folder, kept_s):
 
 
 if __name__ == '__main__':
-    define_flags()
-    app.run(main)
+    command.run(main, define_flags, __doc__)

@@ -2,7 +2,7 @@
 
 Whatever needs the network or takes long waits in one queue (_HEAVY), so ten
 visitors are served one after another by one network. What a visitor has
-mapped is a predict.Job, paths in the temporary folder: the session holds no
+mapped is a jobs.Job, paths in the temporary folder: the session holds no
 pixels.
 """
 
@@ -70,7 +70,7 @@ class Settings:
     max_pixels: int
 
 
-def build(settings):
+def build(settings: Settings) -> gr.Blocks:
     """Builds the page; returns gr.Blocks."""
     with gr.Blocks(title='Defocus maps', analytics_enabled=False) as page:
         gr.Markdown(_INTRO)
@@ -156,8 +156,8 @@ def _build_map(settings, photograph, status, job):
                                    settings.max_pixels)
         except (ValueError, OSError) as error:
             return None, f'**That did not work.** {error}', None, None
-        return (made, work.describe(made), work.draw_map(made, opacity),
-                work.write_maps(made, kinds))
+        return (made, work.describe(made, SIZES[size]),
+                work.draw_map(made, opacity), work.write_maps(made, kinds))
 
     gr.on([photograph.change, model.input, size.input], map_photograph,
           [job, photograph, model, size, opacity, kinds],

@@ -10,11 +10,23 @@ import functools
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Callable, Collection
 
+import keras
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
-from dmenet_tf import images, inference, maps, optics, predict, weights
+from dmenet_tf import (
+    estimation,
+    images,
+    inference,
+    jobs,
+    maps,
+    optics,
+    predict,
+    weights,
+)
 from dmenet_tf.applications import deblur, depth, inputs, magnify
 from dmenet_tf.syndof import capture, check, develop, generate, pairs, render
 
@@ -23,18 +35,21 @@ SHOWN_SIDE = 1200  # px
 RESULT_PIXELS = 2_000_000
 SCENE_SIDE = 640  # px; renders in a fraction of a second
 SHAPES = 'Drawn shapes'
+# An image [h, w, 3] in [0, 1] and its depth [h, w], m.
+Scene = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 _GONE = 'The photograph is no longer kept here; choose it again.'
 _SAMPLES = pathlib.Path(__file__).parents[2] / 'data' / 'samples'
 
 
-def sample_photographs():
+def sample_photographs() -> list[pathlib.Path]:
     """Those of the repository; an installed package has none."""
     folder = _SAMPLES / 'photographs'
     return images.find_images(folder) if folder.is_dir() else []
 
 
 @functools.lru_cache(maxsize=2)
-def load_model(source):
+def load_model(source: str | pathlib.Path
+               ) -> tuple[keras.Model, Callable[[np.ndarray], np.ndarray]]:
     """The model and what runs it, loaded once for all visitors."""
     model = inference.fold(weights.load_model(source))
     runner = inference.compiled(model)
@@ -61,7 +76,9 @@ def _returning_memory(function):
 
 
 @_returning_memory
-def map_upload(path, folder, source, max_side=None, max_pixels=None):
+def map_upload(path: str | pathlib.Path, folder: pathlib.Path,
+               source: str | pathlib.Path, max_side: int | None = None,
+               max_pixels: int | None = None) -> jobs.Job:
     """Maps an uploaded photograph.
 
     Args:
@@ -72,7 +89,7 @@ def map_upload(path, folder, source, max_side=None, max_pixels=None):
         max_pixels: The largest photograph taken, or None.
 
     Returns:
-        predict.Job, whose npy and color maps are there.
+        jobs.Job, whose npy and color maps are there.
 
     Raises:
         ValueError: One line that says what is wrong with the file.
@@ -81,21 +98,26 @@ def map_upload(path, folder, source, max_side=None, max_pixels=None):
     check_pixels(path, max_pixels)
     model, runner = load_model(source)
     target = pathlib.Path(tempfile.mkdtemp(dir=folder)) / path.stem
-    [(job, problem)] = predict.map_photographs(
-        [predict.Job(path, target)], model, ['npy', 'color'], max_side,
+    [outcome] = predict.map_photographs(
+        [jobs.Job(path, target)], model, ['npy', 'color'], max_side,
         runner=runner)
-    if problem:
+    if outcome.error:
         # A visitor knows the file by its name.
-        raise ValueError(problem.replace(str(path), path.name))
-    return job
+        raise ValueError(outcome.error.replace(str(path), path.name))
+    return outcome.job
 
 
-def forget(job):
+def map_path(job: jobs.Job, kind: str) -> pathlib.Path:
+    """Where the map of a job is in a format of maps.FORMATS."""
+    return job.path(maps.FORMATS[kind])
+
+
+def forget(job: jobs.Job) -> None:
     """Removes what was made of a photograph."""
     shutil.rmtree(job.target.parent, ignore_errors=True)
 
 
-def check_pixels(path, max_pixels):
+def check_pixels(path: pathlib.Path, max_pixels: int | None) -> None:
     """Raises ValueError for a picture of too many pixels, before decoding."""
     try:
         with Image.open(path) as picture:
@@ -113,19 +135,19 @@ def check_pixels(path, max_pixels):
             'python -m dmenet_tf.predict, which works in tiles.')
 
 
-def read_sigma(job):
+def read_sigma(job: jobs.Job) -> npt.NDArray[np.float32]:
     """The map of a job.
 
     Raises:
         ValueError: It was removed, because its time was over.
     """
     try:
-        return np.load(job.path('npy'))
+        return np.load(map_path(job, 'npy'))
     except FileNotFoundError:
         raise ValueError(_GONE) from None
 
 
-def read_photograph(job):
+def read_photograph(job: jobs.Job) -> npt.NDArray[np.uint8]:
     """The photograph of a job, uint8 [h, w, 3].
 
     Raises:
@@ -138,35 +160,48 @@ def read_photograph(job):
         raise ValueError(_GONE) from None
 
 
-def describe(job):
-    """A map in one sentence."""
+def describe(job: jobs.Job, max_side: int | None = None) -> str:
+    """A map in two sentences.
+
+    Args:
+        job: Of map_upload.
+        max_side: With which it was mapped.
+    """
     sigma = read_sigma(job)
-    found = maps.summarise(sigma, job.photograph.name)
+    scale = estimation.network_scale(sigma.shape, max_side)
+    found = maps.summarise(sigma, job.photograph.name, scale)
+    seen = ('' if scale == 1 else ' at the size that the network saw, '
+            f'{round(scale * found.width_px)} x '
+            f'{round(scale * found.height_px)} px')
     return (f'{found.photograph}, {found.width_px} x {found.height_px} px: '
             f'sigma is {sigma.min():.2f} to {sigma.max():.2f} px, half of it '
-            f'below {found.median_sigma_px:.2f} px; {found.sharp_share:.0%} '
-            f'of the pixels are sharp (below {maps.SHARP_SIGMA} px).')
+            f'below {found.median_sigma_px:.2f} px. {found.sharp_share:.0%} '
+            f'of the pixels are sharp, sigma below {maps.SHARP_SIGMA} px'
+            f'{seen}.')
 
 
-def write_maps(job, kinds):
+def write_maps(job: jobs.Job, kinds: Collection[str]) -> list[str]:
     """Writes those formats that are missing; returns the paths of all."""
-    sigma, photograph = read_sigma(job), None
+    missing = [kind for kind in kinds if not map_path(job, kind).exists()]
+    if missing:
+        _write(job, read_sigma(job), missing, read_photograph(job))
+    return [str(map_path(job, kind)) for kind in kinds]
+
+
+def _write(job, sigma, kinds, photograph=None):
     for kind in kinds:
-        if not job.path(kind).exists():
-            if photograph is None:
-                photograph = read_photograph(job)
-            maps.write(sigma, kind, job.path(kind), photograph)
-    return [str(job.path(kind)) for kind in kinds]
+        maps.write(sigma, kind, map_path(job, kind), photograph)
 
 
 @functools.lru_cache(maxsize=4)
-def shown(job):
+def shown(job: jobs.Job
+          ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """Photograph and map in the size of a screen: uint8, float32 px."""
     photograph, sigma = read_photograph(job), read_sigma(job)
     return fitted(photograph), fitted(sigma)
 
 
-def fitted(picture, pixels=None):
+def fitted(picture: np.ndarray, pixels: int | None = None) -> np.ndarray:
     """Shrinks a picture or map to SHOWN_SIDE, or to a number of pixels."""
     height, width = picture.shape[:2]
     scale = (SHOWN_SIDE / max(height, width) if pixels is None
@@ -178,7 +213,7 @@ def fitted(picture, pixels=None):
         size, Image.Resampling.BOX))
 
 
-def draw_map(job, opacity=1.0):
+def draw_map(job: jobs.Job, opacity: float = 1.0) -> npt.NDArray[np.uint8]:
     """The coloured map over the photograph, with a bar in px."""
     photograph, sigma = shown(job)
     max_sigma = max(float(read_sigma(job).max()), 1.0)
@@ -187,7 +222,8 @@ def draw_map(job, opacity=1.0):
     return maps.with_color_bar(np.round(picture).astype(np.uint8), max_sigma)
 
 
-def locate(job, place, shape=None):
+def locate(job: jobs.Job, place: tuple[float, float],
+           shape: tuple[int, int] | None = None) -> tuple[int, int]:
     """A click on a shown picture -> (x, y) of the photograph, or of `shape`.
 
     Raises:
@@ -202,7 +238,7 @@ def locate(job, place, shape=None):
             min(int((y + 0.5) * full_height / height), full_height - 1))
 
 
-def read_out(job, place):
+def read_out(job: jobs.Job, place: tuple[float, float]) -> str:
     """sigma at a click, as a sentence."""
     x, y = locate(job, place)
     sigma = float(read_sigma(job)[y, x])
@@ -211,7 +247,9 @@ def read_out(job, place):
 
 
 @_returning_memory
-def refocus(job, strength, place=None):
+def refocus(job: jobs.Job, strength: float,
+            place: tuple[float, float] | None = None
+            ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Magnifies the blur around what was clicked.
 
     Returns:
@@ -224,27 +262,29 @@ def refocus(job, strength, place=None):
 
 
 @_returning_memory
-def sharpen(job, strength):
+def sharpen(job: jobs.Job, strength: float
+            ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Brings all into focus; returns as refocus()."""
     before = working(job)
     after = deblur.deblur(before, read_sigma(job), strength=strength)
     return _compared(job, before, after, 'deblurred')
 
 
-def working(job):
+def working(job: jobs.Job) -> npt.NDArray[np.uint8]:
     """The photograph in the size that refocus() and sharpen() work in."""
     return fitted(read_photograph(job), RESULT_PIXELS)
 
 
-def _compared(job, before, after, suffix):
-    path = inputs.write_before_after(before / 255, after, job.target, suffix)
-    both = path.with_name(f'{path.stem}_before_after.png')
+def _compared(job, before, after, name):
+    inputs.write_before_after(before / 255, after, job, name)
     return (fitted(before), fitted(develop.to_bytes(after)),
-            [str(path), str(both)])
+            [str(job.path(suffix))
+             for suffix in inputs.comparison_suffixes(name)])
 
 
 @_returning_memory
-def make_depth(job, focus, kinds):
+def make_depth(job: jobs.Job, focus: str, kinds: Collection[str]
+               ) -> tuple[np.ndarray, str, list[str]]:
     """Depth from blur; in metres if EXIF tells of the camera.
 
     Returns:
@@ -253,8 +293,7 @@ def make_depth(job, focus, kinds):
     camera = depth.camera_of(job.photograph, {})
     values = depth.depth(read_sigma(job), focus, camera)
     image = read_photograph(job) / np.float32(255)
-    paths = [job.target.with_name(job.target.name + depth.FORMATS[kind])
-             for kind in kinds]
+    paths = [job.path(depth.FORMATS[kind]) for kind in kinds]
     for kind, path in zip(kinds, paths, strict=True):
         depth.write(values, kind, path, camera is not None, image, camera)
     unit = ('metres, by the camera that EXIF tells of' if camera else
@@ -263,7 +302,7 @@ def make_depth(job, focus, kinds):
             [str(path) for path in paths])
 
 
-def sample_scenes():
+def sample_scenes() -> dict[str, pairs.Pair | None]:
     """RGB-D scenes by name: those of the repository; one that is drawn."""
     folder = _SAMPLES / 'rgbd'
     found = pairs.find_pairs(folder)[0] if folder.is_dir() else []
@@ -271,7 +310,8 @@ def sample_scenes():
 
 
 @functools.lru_cache(maxsize=4)
-def load_scene(pair=None, max_pixels=None):
+def load_scene(pair: pairs.Pair | None = None,
+               max_pixels: int | None = None) -> Scene:
     """A scene small enough to be rendered while a slider moves.
 
     Args:
@@ -299,7 +339,8 @@ def load_scene(pair=None, max_pixels=None):
         raise ValueError(problem) from None
 
 
-def defocus_scene(scene, focus_m, max_sigma):
+def defocus_scene(scene: Scene, focus_m: float, max_sigma: float
+                  ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """Photographs a scene.
 
     Args:
@@ -321,19 +362,19 @@ def defocus_scene(scene, focus_m, max_sigma):
     return develop.to_bytes(picture), sigma[layer]
 
 
-def color_scene(sigma):
+def color_scene(sigma: np.ndarray) -> npt.NDArray[np.uint8]:
     """The exact map in colours that stay the same while sliders move."""
     return maps.with_color_bar(maps.color_sigma(sigma, optics.MAX_SIGMA),
                                optics.MAX_SIGMA)
 
 
-def write_scene(picture, sigma, folder):
+def write_scene(picture: npt.NDArray[np.uint8],
+                sigma: npt.NDArray[np.float32],
+                folder: pathlib.Path) -> list[str]:
     """Writes image and maps; returns their paths."""
-    job = predict.Job(None, pathlib.Path(tempfile.mkdtemp(dir=folder))
-                      / 'defocused')
-    image = job.target.with_suffix('.png')
+    image = pathlib.Path(tempfile.mkdtemp(dir=folder)) / 'defocused.png'
     inputs.write_picture(picture / 255, image)
+    job = jobs.Job(image, image.with_suffix(''))
     kinds = ('npy', 'png16', 'color')
-    for kind in kinds:
-        maps.write(sigma, kind, job.path(kind))
-    return [str(image), *(str(job.path(kind)) for kind in kinds)]
+    _write(job, sigma, kinds)
+    return [str(image), *(str(map_path(job, kind)) for kind in kinds)]

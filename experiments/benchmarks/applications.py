@@ -13,31 +13,28 @@ relative error with it where sigma is above 0.5 px.
 """
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from scipy import ndimage, stats
 from skimage import metrics
 
-from dmenet_tf import optics
+from dmenet_tf import command, optics, sigma_files
 from dmenet_tf.applications import depth, magnify
 from dmenet_tf.syndof import capture, check, pairs, render
 
-_SCENES = flags.DEFINE_string('scenes', None, 'RGB-D scenes.', required=True)
-_SPLIT = flags.DEFINE_string('split', None, 'Of scenes.json.')
-_COUNT = flags.DEFINE_integer('count', 10, 'Images.')
-_SEED = flags.DEFINE_integer('seed', 0, 'Of the cameras.')
 M = 3.0
 LIMIT_PX = 7.0 / M
 _REACH = int(render.KERNEL_SIGMAS * M * LIMIT_PX) + 1  # px, of the blur
 _FOCAL_MM, _SENSOR_MM = 50.0, 36.0
 
 
-def main(argv):
-    del argv
-    found, _ = pairs.find_pairs(_SCENES.value, split=_SPLIT.value)
+def main(arguments):
+    if arguments:
+        raise command.UsageError(f'Unexpected arguments: {arguments}.')
+    found, _ = pairs.find_pairs(flags.FLAGS.scenes, split=flags.FLAGS.split)
     print('scene | exact dB | paper dB | sharp pixels move | near: rank, '
           'error | far: rank, error')
     rows = []
-    for k in range(_COUNT.value):
+    for k in range(flags.FLAGS.count):
         pair = found[k % len(found)]
         image, depth_m = check.read_pair(pair)
         rows.append([*magnified(image, depth_m, k),
@@ -56,7 +53,7 @@ def main(argv):
 def magnified(image, depth_m, k):
     """PSNR of exact and paper, and the largest change of sharp pixels."""
     shot = capture.sample('paper', depth_m,
-                          capture.capture_rng(_SEED.value, k),
+                          capture.capture_rng(flags.FLAGS.seed, k),
                           max_coc=optics.coc_from_sigma(LIMIT_PX))
     sigma = shot.sigma[shot.layer]
     photo = render.blend_layers(image, shot.layer, shot.sigma)
@@ -78,7 +75,7 @@ def from_depth(depth_m, focus):
     alpha = optics.alpha_upper_bound(near, far, s1, optics.MAX_COC)
     sigma = optics.sigma_from_coc(
         optics.circle_of_confusion(depth_m, s1, alpha))
-    sigma = np.rint(sigma * 1000) / 1000
+    sigma = sigma_files.sigma_from_codes(sigma_files.codes_from_sigma(sigma))
     width = depth_m.shape[1]
     camera = depth.Camera(_FOCAL_MM, float(optics.aperture_constant(
         _FOCAL_MM, 1.0, 1000 * s1, _SENSOR_MM, width) / alpha), s1, _SENSOR_MM)
@@ -88,5 +85,13 @@ def from_depth(depth_m, focus):
     return rank, error[sigma > 0.5].max()
 
 
+def define_flags():
+    """Defines the flags of this command."""
+    flags.DEFINE_string('scenes', None, 'RGB-D scenes.', required=True)
+    flags.DEFINE_string('split', None, 'Of scenes.json.')
+    flags.DEFINE_integer('count', 10, 'Images.')
+    flags.DEFINE_integer('seed', 0, 'Of the cameras.')
+
+
 if __name__ == '__main__':
-    app.run(main)
+    command.run(main, define_flags, __doc__)

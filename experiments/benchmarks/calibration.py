@@ -11,22 +11,21 @@ import dmenet_tf  # noqa: F401  Before TensorFlow: it chooses oneDNN.
 
 # isort: split
 import numpy as np
-from absl import app, flags
+from absl import flags
 from scipy import ndimage
 from skimage import transform
 
-from dmenet_tf import estimation, files, images, inference, weights
+from dmenet_tf import command, estimation, files, images, inference, weights
 
-_MODEL = flags.DEFINE_string('model', 'small', 'As of predict.')
 _SIGMAS = (0, 1, 2, 4, 6)
 
 
-def main(argv):
-    if len(argv) != 2:
-        raise app.UsageError('Name one folder of sharp photographs.')
-    model = inference.fold(weights.load_model(_MODEL.value))
+def main(arguments):
+    if len(arguments) != 1:
+        raise command.UsageError('Name one folder of sharp photographs.')
+    model = inference.fold(weights.load_model(flags.FLAGS.model))
     medians, ratios = [], []
-    for path in files.progress(images.find_images(argv[1]), unit='photo'):
+    for path in files.progress(images.find_images(arguments[0]), unit='photo'):
         photograph = images.read_image(path).astype(np.float32)
         maps = [estimation.estimate(blurred(photograph, s), model)
                 for s in _SIGMAS]
@@ -59,5 +58,10 @@ def enlarged_ratio(photograph, sigma, model):
     return float(np.median(seen) / np.median(sigma[middle]))
 
 
+def define_flags():
+    """Defines the flags of this command."""
+    flags.DEFINE_string('model', 'small', 'As of predict.')
+
+
 if __name__ == '__main__':
-    app.run(main)
+    command.run(main, define_flags, __doc__)

@@ -14,29 +14,22 @@ import statistics
 import time
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from skimage import restoration
 from skimage.metrics import peak_signal_noise_ratio as psnr
 
+from dmenet_tf import command
 from dmenet_tf.applications import deblur
 from dmenet_tf.syndof import capture, check, pairs, render
 
-_SCENES = flags.DEFINE_string('scenes', None, 'RGB-D scenes.', required=True)
-_SPLIT = flags.DEFINE_string('split', None, 'Of scenes.json.')
-_COUNT = flags.DEFINE_integer('count', 20, 'Images.')
-_SEED = flags.DEFINE_integer('seed', 0, 'Of the cameras and the noise.')
-_NOISE = flags.DEFINE_float('noise', 0.01, 'Standard deviation, of 1.')
-_MODEL = flags.DEFINE_string('model', None, 'Estimates the maps.')
-_OTHERS = flags.DEFINE_bool('others', True, 'Run scikit-image too.')
-_ITERATIONS = flags.DEFINE_integer('iterations', 10, 'Of Richardson-Lucy.')
-_SPEED = flags.DEFINE_bool('speed', True, 'Time 1024 x 768.')
 _RANGES = ((0, 0.3), (0.3, 1), (1, 2), (2, 4), (4, 7.01))
 
 
-def main(argv):
-    del argv
+def main(arguments):
+    if arguments:
+        raise command.UsageError(f'Unexpected arguments: {arguments}.')
     methods = {'ours': lambda image, sigma: deblur.deblur(image, sigma)}
-    if _OTHERS.value:
+    if flags.FLAGS.others:
         methods['R.-Lucy'] = lambda *pair: by_layers(richardson_lucy, *pair)
         methods['unsup. W.'] = lambda *pair: by_layers(wiener, *pair)
     estimate = estimator()
@@ -54,31 +47,31 @@ def main(argv):
         print(f'{name} | {sigma.mean():.2f} | {psnr(truth, image):.2f} | '
               + ' | '.join(f'{gain:+.2f}' for gain in gains[-1]), flush=True)
     report(list(methods), np.array(gains), errors)
-    if _SPEED.value:
+    if flags.FLAGS.speed:
         speed()
 
 
 def photographs():
     """Yields name, sharp scene, sigma px, photograph with noise."""
-    found, _ = pairs.find_pairs(_SCENES.value, split=_SPLIT.value)
-    for k in range(_COUNT.value):
+    found, _ = pairs.find_pairs(flags.FLAGS.scenes, split=flags.FLAGS.split)
+    for k in range(flags.FLAGS.count):
         pair = found[k % len(found)]
         truth, depth_m = check.read_pair(pair)
         shot = capture.sample('paper', depth_m,
-                              capture.capture_rng(_SEED.value, k))
+                              capture.capture_rng(flags.FLAGS.seed, k))
         image = render.blend_layers(truth, shot.layer, shot.sigma)
-        noise = np.random.default_rng([_SEED.value, k, 9]).standard_normal(
-            image.shape, np.float32)
-        image = np.clip(image + _NOISE.value * noise, 0, 1)
+        rng = np.random.default_rng([flags.FLAGS.seed, k, 9])
+        noise = rng.standard_normal(image.shape, np.float32)
+        image = np.clip(image + flags.FLAGS.noise * noise, 0, 1)
         yield pair.name, truth, shot.sigma[shot.layer], image
 
 
 def estimator():
     """estimate() by --model, or None for the true maps."""
-    if not _MODEL.value:
+    if not flags.FLAGS.model:
         return None
     from dmenet_tf import estimation, inference, weights
-    model = inference.fold(weights.load_model(_MODEL.value))
+    model = inference.fold(weights.load_model(flags.FLAGS.model))
     return lambda image: estimation.estimate(image * 255, model)
 
 
@@ -106,7 +99,7 @@ def padded(image, sigma):
 def richardson_lucy(image, sigma):
     wide, psf, inner = padded(image, sigma)
     return np.stack([restoration.richardson_lucy(
-        wide[..., c], psf, num_iter=_ITERATIONS.value)[inner]
+        wide[..., c], psf, num_iter=flags.FLAGS.iterations)[inner]
         for c in range(3)], axis=-1)
 
 
@@ -155,5 +148,18 @@ def speed():
     print(f'1024 x 768: {wall:.1f} s ({cpu:.1f} s of CPU)')
 
 
+def define_flags():
+    """Defines the flags of this command."""
+    flags.DEFINE_string('scenes', None, 'RGB-D scenes.', required=True)
+    flags.DEFINE_string('split', None, 'Of scenes.json.')
+    flags.DEFINE_integer('count', 20, 'Images.')
+    flags.DEFINE_integer('seed', 0, 'Of the cameras and the noise.')
+    flags.DEFINE_float('noise', 0.01, 'Standard deviation, of 1.')
+    flags.DEFINE_string('model', None, 'Estimates the maps.')
+    flags.DEFINE_bool('others', True, 'Run scikit-image too.')
+    flags.DEFINE_integer('iterations', 10, 'Of Richardson-Lucy.')
+    flags.DEFINE_bool('speed', True, 'Time 1024 x 768.')
+
+
 if __name__ == '__main__':
-    app.run(main)
+    command.run(main, define_flags, __doc__)

@@ -1,26 +1,26 @@
 """What the applications read, what they refuse, and their commands."""
 
+import os
 import pathlib
+import shutil
+import struct
 import subprocess
 import sys
+import zlib
 
+import imagecodecs
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from dmenet_tf import maps
 from dmenet_tf.applications import inputs
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 RNG = np.random.default_rng(0)
-
-
-@pytest.mark.parametrize('kind', ['npy', 'png16', 'tiff'])
-def test_maps_of_predict_are_read_back(tmp_path, kind):
-    sigma = RNG.uniform(0, 7, (5, 7)).astype(np.float32)
-    path = tmp_path / f'a{maps.FORMATS[kind]}'
-    maps.write(sigma, kind, path)
-    np.testing.assert_allclose(inputs.read_sigma(path), sigma, atol=5.1e-4)
+# Without what the tests themselves tell TensorFlow about its messages.
+ENVIRONMENT = {name: value for name, value in os.environ.items()
+               if name != 'TF_CPP_MIN_LOG_LEVEL'}
 
 
 def test_a_map_of_another_size_is_scaled_with_its_unit():
@@ -57,7 +57,7 @@ def run(name, *arguments):
     return subprocess.run(
         [sys.executable, '-m', f'dmenet_tf.applications.{name}',
          *map(str, arguments)], capture_output=True, text=True, cwd=ROOT,
-        check=False)
+        check=False, env=ENVIRONMENT)
 
 
 @pytest.fixture(scope='module')
@@ -88,7 +88,10 @@ def test_commands_work_on_folders(folder, tmp_path, name, flags, expected):
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in tmp_path.glob('a_*')) == expected
     assert len(list(tmp_path.glob('b_*'))) == len(expected)
-    assert len(done.stdout.splitlines()) == 2
+    said = done.stdout.splitlines()
+    assert said[0] == f'2 photographs done, results in {tmp_path}.'
+    assert [pathlib.Path(line.split()[0]).name[0] for line in said[1:]] == [
+        'a', 'b']
 
 
 def test_bad_photographs_cost_one_line_each(folder, tmp_path):
@@ -100,19 +103,120 @@ def test_bad_photographs_cost_one_line_each(folder, tmp_path):
               if line.startswith('error')]
     assert done.returncode == 1 and len(errors) == 3
     assert 'bad.png' in errors[0] and 'outside the picture' in errors[1]
+    assert f'{folder}/a.png: focus_on=(50, 4)' in errors[1]
     assert 'no such file' in errors[2]
     assert not (tmp_path / 'out').exists()
 
 
 @pytest.mark.parametrize('arguments, message', [
     ([], 'Name at least one photograph'),
-    (['.', '--focus_on=3'], '--focus_on needs X,Y')])
+    (['.', '--focus_on=3'], '--focus_on needs X,Y'),
+    (['.', '--strength=no'], '--strength')])
 def test_bad_calls_say_what_they_need(tmp_path, arguments, message):
     done = run('magnify', *arguments)
-    assert done.returncode == 1 and message in done.stdout + done.stderr
+    assert done.returncode == 1 and message in done.stderr
+    assert done.stderr.startswith('error: ')
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_folder_without_pictures_is_an_error(tmp_path):
     done = run('magnify', tmp_path, f'--sigma={tmp_path}')
     assert done.returncode == 1 and 'without pictures' in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize('name', ['deblur', 'magnify', 'depth'])
+def test_help_shows_all_flags_of_the_command(name):
+    done = run(name, '--help')
+    assert done.returncode == 0 and not done.stderr
+    for flag in ('output_dir', 'model', 'sigma', 'recursive', 'overwrite'):
+        assert f'  --{flag}' in done.stdout
+
+
+def contents(folder):
+    return {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name, flags', [
+    ('deblur', ['--layers=3']), ('magnify', []),
+    ('depth', ['--focus=near', '--format=npy,png16,color'])])
+def test_results_among_the_photographs_are_no_photographs(
+        folder, tmp_path, name, flags):
+    """Nor are the maps, as predict leaves them there."""
+    own = shutil.copytree(folder, tmp_path / 'own')
+    for stem in 'ab':
+        for kind in ('npy', 'color'):
+            maps.write(np.ones((30, 40), np.float32), kind,
+                       own / f'{stem}{maps.FORMATS[kind]}')
+    arguments = [own, f'--sigma={own}', f'--output_dir={own}', *flags]
+    first = run(name, *arguments)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith('2 photographs done')
+    made = contents(own)
+    again = run(name, *arguments)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith('0 photographs done')
+    assert '2 had theirs already' in again.stdout
+    assert contents(own) == made
+    more = run(name, *arguments, '--overwrite')
+    assert more.stdout.startswith('2 photographs done')
+    assert contents(own) == made
+
+
+def test_maps_beside_photographs_are_none_though_results_go_elsewhere(
+        folder, tmp_path):
+    own = shutil.copytree(folder, tmp_path / 'own')
+    for stem in 'ab':
+        maps.write(np.ones((30, 40), np.float32), 'png16',
+                   own / f'{stem}_sigma16.png')
+    done = run('magnify', own, f'--sigma={own}', f'--output_dir={tmp_path}/o')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith('2 photographs done')
+
+
+def test_a_tree_keeps_its_form_and_finds_its_maps(folder, tmp_path):
+    tree = tmp_path / 'tree'
+    for part in ('x', 'y'):
+        (tree / part).mkdir(parents=True)
+        shutil.copy(folder / 'a.png', tree / part)
+        (tmp_path / 'maps' / part).mkdir(parents=True)
+        shutil.copy(folder / 'maps/a.npy', tmp_path / 'maps' / part)
+    done = run('magnify', tree, '--recursive', f'--sigma={tmp_path}/maps',
+               f'--output_dir={tmp_path}/out')
+    assert done.returncode == 0, done.stderr
+    assert sorted(str(path.relative_to(tmp_path / 'out')) for path in
+                  (tmp_path / 'out').rglob('*_magnified.png')) == [
+        'x/a_magnified.png', 'y/a_magnified.png']
+
+
+def rotated_deep_png(path, codes):
+    """A PNG of 16 bits in colour that EXIF says to rotate by 90 degrees."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    body = b'eXIf' + exif.tobytes().removeprefix(b'Exif\0\0')
+    chunk = (struct.pack('>I', len(body) - 4) + body
+             + struct.pack('>I', zlib.crc32(body)))
+    whole = imagecodecs.png_encode(codes)
+    start = whole.index(b'IDAT') - 4
+    path.write_bytes(whole[:start] + chunk + whole[start:])
+
+
+def test_photographs_of_16_bits_in_colour_are_upright(tmp_path):
+    codes = RNG.integers(0, 65536, (20, 30, 3), np.uint16)
+    rotated_deep_png(tmp_path / 'a.png', codes)
+    maps.write(np.zeros((30, 20), np.float32), 'npy', tmp_path / 'a.npy')
+    done = run('magnify', tmp_path / 'a.png', f'--sigma={tmp_path}/a.npy',
+               f'--output_dir={tmp_path}/out')
+    assert done.returncode == 0, done.stderr
+    result = np.asarray(Image.open(tmp_path / 'out/a_magnified.png'))
+    np.testing.assert_array_equal(
+        result, np.round(np.rot90(codes, -1) / 257).astype(np.uint8))
+
+
+def test_maps_without_a_unit_are_refused(folder, tmp_path):
+    Image.new('L', (40, 30)).save(tmp_path / 'grey.png')
+    done = run('magnify', folder / 'a.png', f'--sigma={tmp_path}/grey.png',
+               f'--output_dir={tmp_path}/out')
+    assert done.returncode == 1
+    assert 'grey.png: not a sigma map: uint8 codes have no unit' in done.stderr

@@ -1,0 +1,188 @@
+"""Which photographs a command finds, what it skips, what it says of each."""
+
+import errno
+import io
+import pathlib
+import sys
+import threading
+
+import pytest
+from absl import flags
+
+from dmenet_tf import command, jobs
+
+OUT = pathlib.Path('out')
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'')
+
+
+def targets(*arguments, **options):
+    found, failed = jobs.find_jobs(arguments, OUT, **options)
+    assert not failed
+    return [str(job.path('.npy')) for job in found]
+
+
+def test_folders_trees_and_lists_become_jobs(tmp_path, monkeypatch):
+    touch(tmp_path, 'a/1.jpg', 'a/deep/1.png', 'a/notes.txt', 'b.c.tiff')
+    assert targets(tmp_path / 'a') == ['out/1.npy']
+    assert targets(tmp_path / 'a', recursive=True) == ['out/1.npy',
+                                                       'out/deep/1.npy']
+    listed = tmp_path / 'list.txt'
+    listed.write_text(f'{tmp_path}/b.c.tiff\n\n{tmp_path}/a/1.jpg\n')
+    assert targets(listed) == ['out/b.c.npy', 'out/1.npy']
+    monkeypatch.setattr(sys, 'stdin', io.StringIO(' x/y.jpg \n'))
+    assert targets('-') == ['out/y.npy']
+
+
+def test_results_never_overwrite_each_other():
+    found, failed = jobs.find_jobs(
+        ['x/a.jpg', 'y/a.png', 'x/b.jpg', 'x/a.jpg'], OUT)
+    assert [str(job.target) for job in found] == ['out/a', 'out/b']
+    assert failed == ['y/a.png: its results would overwrite those of x/a.jpg; '
+                      'give it another --output_dir.']
+
+
+def test_a_photograph_named_in_two_ways_is_one(tmp_path, monkeypatch):
+    touch(tmp_path, 'x/a.jpg')
+    monkeypatch.chdir(tmp_path)
+    assert targets('x/a.jpg', tmp_path / 'x' / 'a.jpg', 'x') == ['out/a.npy']
+
+
+def test_a_folder_or_list_without_pictures_is_said(tmp_path):
+    touch(tmp_path, 'hollow/notes.md', 'list.txt')
+    found, failed = jobs.find_jobs(
+        [tmp_path / 'hollow', tmp_path / 'list.txt'], OUT)
+    assert not found
+    assert failed == [f'{tmp_path}/hollow: a folder without pictures.',
+                      f'{tmp_path}/list.txt: a list without pictures.']
+
+
+def results(job):
+    return [job.path(suffix) for suffix in ('_sigma.png', '_sigma.tiff')]
+
+
+def named(*names, output_dir='x'):
+    """What remains of a folder x."""
+    found, failed = jobs.find_jobs([f'x/{name}' for name in names],
+                                   output_dir, results=results)
+    assert not failed
+    return [job.photograph.name for job in found]
+
+
+def test_results_of_other_photographs_are_left_out():
+    assert named('a.jpg', 'a_sigma.png', 'b.jpg') == ['a.jpg', 'b.jpg']
+    # Nor do they collide with each other.
+    assert named('a_sigma.png', 'a_sigma.tiff', 'a.jpg') == ['a.jpg']
+    # What an older call made of such a result.
+    assert named('a.jpg', 'a_sigma.png', 'a_sigma_sigma.png') == ['a.jpg']
+
+
+def test_a_name_alone_hides_no_photograph():
+    assert named('a_sigma.png', 'b_sigma.jpg', 'b.png') == [
+        'a_sigma.png', 'b_sigma.jpg', 'b.png']
+    assert named('a.jpg', 'a_sigma.png', output_dir='elsewhere') == [
+        'a.jpg', 'a_sigma.png']
+
+
+def test_unfinished_is_what_lacks_a_result(tmp_path):
+    touch(tmp_path, 'a.npy', 'a_sigma.png', 'b.npy')
+    found, _ = jobs.find_jobs(['a.jpg', 'b.jpg', 'c.jpg'], tmp_path)
+    left = jobs.unfinished(found, ['.npy', '_sigma.png'])
+    assert [job.target.name for job in left] == ['b', 'c']
+
+
+def numbered(count):
+    return [jobs.Job(pathlib.Path(f'{i}.jpg'), OUT / str(i))
+            for i in range(count)]
+
+
+def index(job):
+    return int(job.photograph.stem)
+
+
+def test_outcomes_come_in_order_with_the_failures_between():
+    def read(job):
+        if index(job) == 1:
+            raise OSError('1.jpg: no such file.')
+        return index(job)
+
+    def work(job, number):
+        if index(job) == 3:
+            raise ValueError('is outside\n the picture.')
+        return 10 * number
+
+    got = list(jobs.process(numbered(5), read, work,
+                            lambda job, result: f'{job.target}: {result}'))
+    assert [(index(x.job), x.error, x.made) for x in got] == [
+        (0, None, 'out/0: 0'), (1, '1.jpg: no such file.', None),
+        (2, None, 'out/2: 20'), (3, '3.jpg: is outside the picture.', None),
+        (4, None, 'out/4: 40')]
+
+
+def test_reading_and_writing_go_on_beside_the_work():
+    """While job 1 is worked on, job 0 is written and job 2 is read."""
+    written, read_ahead = threading.Event(), threading.Event()
+    seen = []
+
+    def read(job):
+        if index(job) == 2:
+            read_ahead.set()
+
+    def work(job, _):
+        if index(job) == 1:
+            seen.append(written.wait(10) and read_ahead.wait(10))
+
+    list(jobs.process(numbered(3), read, work,
+                      lambda *_: written.set()))
+    assert seen == [True]
+
+
+def test_a_full_disk_ends_it_and_says_that_nothing_is_half_written():
+    def write(job, result):
+        raise OSError(errno.ENOSPC, 'No space left on device', '/x/.tmp-1')
+
+    with pytest.raises(OSError, match='^No space left on device: out. No '
+                       'result is half-written; the same command goes on'):
+        list(jobs.process(numbered(3), index, lambda job, x: x, write))
+
+
+def test_a_mistake_in_the_program_is_not_the_photographs_fault():
+    with pytest.raises(TypeError):
+        list(jobs.process(numbered(1), index, lambda job, x: x + 'a', index))
+
+
+@pytest.fixture
+def flag(monkeypatch):
+    values = flags.FlagValues()
+    monkeypatch.setattr(flags, 'FLAGS', values)
+    flags.DEFINE_string('output_dir', 'out', '', flag_values=values)
+    flags.DEFINE_bool('recursive', False, '', flag_values=values)
+    values.mark_as_parsed()
+    return values
+
+
+def test_what_is_said_at_the_end(flag, capsys):
+    a, b = numbered(2)
+    outcomes = [jobs.Outcome(a, made='out/0.npy'),
+                jobs.Outcome(b, '1.jpg: bad.')]
+    assert jobs.complete(outcomes, 2, 3, ['hollow']) == 1
+    said = capsys.readouterr()
+    assert said.out == (
+        '1 photograph done, results in out; 3 had theirs already (--overwrite '
+        'makes them again); 2 failed.\n  out/0.npy\n')
+    assert 'error: 1.jpg: bad.' in said.err
+    many = [jobs.Outcome(a, made=str(i)) for i in range(12)]
+    assert jobs.complete(many, 12, 0, []) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == '12 photographs done, results in out.'
+    assert len(lines) == 12 and lines[-1] == '  and 2 more'
+
+
+def test_a_command_without_photographs_says_what_it_needs(flag):
+    with pytest.raises(command.UsageError, match='at least one photograph'):
+        jobs.from_flags([], results)
