@@ -17,17 +17,21 @@ Any height and width; scaling, padding and cropping happen inside. Its assets
 hold model_card.json: convention, architecture and how it was trained.
 """
 
+import contextlib
 import json
+import logging
 import pathlib
 import shutil
-import sys
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
-from absl import app, flags
+from absl import flags
 
-from dmenet_tf import files, inference, weights
+from dmenet_tf import command, files, inference, weights
 
 FLAGS = flags.FLAGS
 _WARM_UP_SIZES = ((480, 640), (64, 64))
@@ -36,30 +40,30 @@ _WARM_UP_SIZES = ((480, 640), (64, 64))
 class Servable(tf.Module):
     """The public model, folded, under the three signatures."""
 
-    def __init__(self, model, card_path):
+    def __init__(self, model: keras.Model, card_path: pathlib.Path):
         super().__init__()
         self.model = inference.fold(model)
         self.card = tf.saved_model.Asset(str(card_path))
 
     @tf.function(input_signature=[
         tf.TensorSpec([None, None, None, 3], tf.float32, 'image')])
-    def from_float(self, image):
+    def from_float(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {'sigma': self.model(image, training=False)}
 
     @tf.function(input_signature=[
         tf.TensorSpec([None, None, None, 3], tf.uint8, 'image')])
-    def from_uint8(self, image):
+    def from_uint8(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         return self.from_float(tf.cast(image, tf.float32))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, 'image')])
-    def from_bytes(self, image):
+    def from_bytes(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         size = tf.shape(_decode(image[0]))
         decoded = tf.map_fn(
             lambda encoded: _decode(encoded, size), image,
             fn_output_signature=tf.TensorSpec([None, None, 3], tf.uint8))
         return self.from_uint8(decoded)
 
-    def signatures(self):
+    def signatures(self) -> dict[str, Callable]:
         return {'serving_default': self.from_uint8, 'float': self.from_float,
                 'bytes': self.from_bytes}
 
@@ -74,7 +78,7 @@ def _decode(encoded, size=None):
     return image
 
 
-def model_card(source):
+def model_card(source: str | pathlib.Path) -> dict[str, Any]:
     """What is known of a model, as JSON values."""
     return {**weights.describe(source),
             'input': 'RGB in [0, 255], any height and width',
@@ -82,10 +86,13 @@ def model_card(source):
                       'pixel, in px of the input'}
 
 
-def export_saved_model(source, output_dir, version=1):
+def export_saved_model(source: str | pathlib.Path,
+                       output_dir: str | pathlib.Path,
+                       version: int = 1) -> pathlib.Path:
     """Writes the SavedModel of a model into <output_dir>/<version>.
 
-    The folder appears when it is complete.
+    The folder appears when it is complete. It has requests that TF Serving
+    warms up with if tensorflow-serving-api is installed.
 
     Args:
         source: As of weights.load_model.
@@ -112,11 +119,24 @@ def export_saved_model(source, output_dir, version=1):
         card = folder / 'model_card.json'
         card.write_text(json.dumps(model_card(source), indent=2) + '\n')
         servable = Servable(model, card)
-        tf.saved_model.save(servable, str(folder / 'model'),
-                            signatures=servable.signatures())
+        with _warnings_alone():
+            tf.saved_model.save(servable, str(folder / 'model'),
+                                signatures=servable.signatures())
         _write_warm_up(folder / 'model', target)
         shutil.move(folder / 'model', target)
     return target
+
+
+@contextlib.contextmanager
+def _warnings_alone() -> Iterator[None]:
+    """Keeps TensorFlow from telling the name of a temporary folder."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _write_warm_up(folder, target):
@@ -124,8 +144,6 @@ def _write_warm_up(folder, target):
     try:
         from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
     except ImportError:
-        files.complain('no warm-up requests written: pip install '
-                       'tensorflow-serving-api.')
         return
     path = folder / 'assets.extra' / 'tf_serving_warmup_requests'
     path.parent.mkdir()
@@ -154,7 +172,17 @@ def _check(name, got, expected, limit=1e-3):
     return error
 
 
-def export_onnx(model, path):
+def _onnx_packages():
+    try:
+        import onnxruntime
+        import tf2onnx
+    except ImportError as error:
+        raise ImportError('--onnx needs tf2onnx and onnxruntime: pip install '
+                          "'dmenet_tf[onnx]'.") from error
+    return onnxruntime, tf2onnx
+
+
+def export_onnx(model: keras.Model, path: str | pathlib.Path) -> float:
     """Writes an .onnx of any size: float32 `image` in [0, 255] -> `sigma`.
 
     Args:
@@ -168,8 +196,7 @@ def export_onnx(model, path):
         ImportError: tf2onnx or onnxruntime is not installed.
         ValueError: The converted model gives another map; nothing is written.
     """
-    import onnxruntime
-    import tf2onnx
+    onnxruntime, tf2onnx = _onnx_packages()
     folded = inference.fold(model)
 
     @tf.function(input_signature=[
@@ -188,7 +215,8 @@ def export_onnx(model, path):
     return error
 
 
-def export_tflite(model, path, size):
+def export_tflite(model: keras.Model, path: str | pathlib.Path,
+                  size: tuple[int, int]) -> float:
     """Writes a .tflite for one size: float32 `image` [1, h, w, 3] -> sigma.
 
     Args:
@@ -221,11 +249,13 @@ def export_tflite(model, path, size):
     return error
 
 
-def export_weights(sources, path):
+def export_weights(sources: Sequence[str | pathlib.Path],
+                   path: str | pathlib.Path) -> float:
     """Writes a weights file for use alone: B without side heads, in float16.
 
     Args:
-        sources: Weights files of training; of several, their mean is written.
+        sources: As of weights.load; of several, their mean is written, in
+            which one that is there n times counts n times.
         path: Of the smaller one.
 
     Returns:
@@ -245,7 +275,7 @@ def export_weights(sources, path):
                       limit=0.02)
 
 
-def define_flags():
+def define_flags() -> None:
     """Defines the flags of this command."""
     flags.DEFINE_string(
         'model', 'small', 'A bundled model, a weights file (.npz) made by '
@@ -255,7 +285,8 @@ def define_flags():
         'into its folder --version.')
     flags.DEFINE_integer('version', 1, 'Folder of this model.', lower_bound=1)
     flags.DEFINE_string(
-        'onnx', None, 'Also write this .onnx file (pip install tf2onnx).')
+        'onnx', None, "Also write this .onnx file (pip install "
+        "'dmenet_tf[onnx]').")
     flags.DEFINE_string(
         'tflite', None, 'Also write this .tflite file, for images of --size.')
     flags.DEFINE_string(
@@ -268,24 +299,20 @@ def define_flags():
         'size', ['480', '640'], 'Height and width of the images of --tflite.')
 
 
-def main(argv):
-    if argv[1:]:
-        raise app.UsageError(f'Unexpected arguments: {argv[1:]}.')
+def main(arguments: list[str]) -> int:
+    """Runs the command; returns its exit status."""
+    if arguments:
+        raise command.UsageError(f'Unexpected arguments: {arguments}.')
     if not (FLAGS.output_dir or FLAGS.onnx or FLAGS.tflite or FLAGS.npz):
-        raise app.UsageError('Pass --output_dir, --onnx, --tflite or --npz.')
+        raise command.UsageError(
+            'Pass --output_dir, --onnx, --tflite or --npz.')
     if FLAGS.average and not FLAGS.npz:
-        raise app.UsageError('--average needs --npz.')
-    try:
-        _run()
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f'error: {error}')
-
-
-def _run():
+        raise command.UsageError('--average needs --npz.')
+    size = _size()
+    if FLAGS.onnx:
+        _onnx_packages()  # Better known before the others are written.
     if FLAGS.output_dir:
-        folder = export_saved_model(FLAGS.model, FLAGS.output_dir,
-                                    FLAGS.version)
-        print(f'SavedModel: {folder}')
+        _export_saved_model()
     if FLAGS.onnx:
         error = export_onnx(weights.load_model(FLAGS.model), FLAGS.onnx)
         print(f'ONNX: {FLAGS.onnx}, within {error:.1g} px of Keras')
@@ -293,12 +320,28 @@ def _run():
         error = export_weights([FLAGS.model, *FLAGS.average], FLAGS.npz)
         print(f'Weights: {FLAGS.npz}, within {error:.1g} px of float32')
     if FLAGS.tflite:
-        size = tuple(int(side) for side in FLAGS.size)
         error = export_tflite(weights.load_model(FLAGS.model), FLAGS.tflite,
                               size)
         print(f'TFLite: {FLAGS.tflite}, within {error:.1g} px of Keras')
+    return 0
+
+
+def _size():
+    """(h, w) of --size."""
+    sides = [int(side) for side in FLAGS.size if side.isdecimal()]
+    if len(sides) != len(FLAGS.size) or len(sides) != 2 or not all(sides):
+        raise command.UsageError('--size needs height,width, such as 480,640. '
+                                 f'Received: {FLAGS.size}.')
+    return tuple(sides)
+
+
+def _export_saved_model():
+    folder = export_saved_model(FLAGS.model, FLAGS.output_dir, FLAGS.version)
+    print(f'SavedModel: {folder}')
+    if not (folder / 'assets.extra').exists():
+        print('It has no warm-up requests: pip install '
+              "'dmenet_tf[serving]' to write them.")
 
 
 if __name__ == '__main__':
-    define_flags()
-    app.run(main)
+    command.run(main, define_flags, __doc__)

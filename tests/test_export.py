@@ -1,7 +1,9 @@
 """The exported models, used as someone without this library would."""
 
 import json
+import logging
 import os
+import re
 import subprocess
 import sys
 
@@ -9,8 +11,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from absl import flags
 
-from dmenet_tf import export, networks, weights
+from dmenet_tf import command, export, networks, weights
 
 RNG = np.random.default_rng(0)
 
@@ -174,3 +177,84 @@ def test_a_converted_model_that_differs_is_not_written():
         export._check('ONNX', np.full(3, 1.5), np.ones(3))
     with pytest.raises(ValueError, match='nan'):
         export._check('ONNX', np.full(3, np.nan), np.ones(3))
+
+
+@pytest.fixture
+def run_main():
+    """Runs the command in this process; its flags are gone afterwards."""
+    before = set(flags.FLAGS)
+    export.define_flags()
+    own = set(flags.FLAGS) - before
+
+    def run(*arguments):
+        return export.main(flags.FLAGS(['export', *arguments])[1:])
+    yield run
+    for name in own:
+        delattr(flags.FLAGS, name)
+
+
+@pytest.mark.parametrize('arguments, line', [
+    ([], 'Pass --output_dir, --onnx, --tflite or --npz.'),
+    (['--onnx=x.onnx', '--average=y.npz'], '--average needs --npz.'),
+    (['more'], "Unexpected arguments: ['more']."),
+    (['--tflite=x.tflite', '--size=480'], '--size needs height,width, such as '
+     "480,640. Received: ['480']."),
+    (['--tflite=x.tflite', '--size=480,0'], '--size needs height,width, such '
+     "as 480,640. Received: ['480', '0'].")])
+def test_what_cannot_be_asked_for_is_one_line(run_main, arguments, line):
+    with pytest.raises(command.UsageError) as caught:
+        run_main(*arguments)
+    assert str(caught.value) == line
+
+
+def test_a_missing_extra_is_said_before_anything_is_written(
+        model_file, tmp_path, monkeypatch, run_main):
+    monkeypatch.setitem(sys.modules, 'tf2onnx', None)
+    with pytest.raises(ImportError) as caught:
+        run_main(f'--model={model_file}', f'--output_dir={tmp_path}/dmenet',
+                 f'--onnx={tmp_path}/x.onnx')
+    assert str(caught.value) == (
+        '--onnx needs tf2onnx and onnxruntime: pip install '
+        "'dmenet_tf[onnx]'.")
+    assert not list(tmp_path.iterdir())
+
+
+def test_saving_tells_of_no_temporary_folder(model_file, tmp_path, run_main,
+                                             capfd, caplog):
+    tf.get_logger().setLevel('INFO')
+    assert run_main(f'--model={model_file}', f'--output_dir={tmp_path}/dmenet',
+                    f'--npz={tmp_path}/small.npz') == 0
+    assert '.tmp-' not in caplog.text
+    out, err = capfd.readouterr()
+    assert '.tmp-' not in err and 'Assets written' not in err
+    saved, *_, written = out.splitlines()
+    assert saved.startswith(f'SavedModel: {tmp_path}/dmenet/1')
+    assert written.startswith(f'Weights: {tmp_path}/small.npz, within ')
+    assert tf.get_logger().level == logging.INFO
+
+
+@pytest.mark.slow
+def test_the_command_says_what_it_wrote_and_nothing_else(model_file, tmp_path):
+    environment = {name: value for name, value in os.environ.items()
+                   if name != 'TF_CPP_MIN_LOG_LEVEL'}
+    done = subprocess.run(
+        [sys.executable, '-m', 'dmenet_tf.export', f'--model={model_file}',
+         f'--output_dir={tmp_path}/dmenet'], text=True, capture_output=True,
+        check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    # TensorFlow 2.21 has notes that no setting silences.
+    assert [line for line in done.stderr.splitlines() if not re.match(
+        r'[IE]0000 |WARNING: All log messages', line)] == []
+    assert done.stdout.startswith(f'SavedModel: {tmp_path}/dmenet/1')
+
+
+def test_a_mean_is_exported_with_all_its_parts(model_file, tmp_path):
+    with np.load(model_file) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    other = tmp_path / 'other.npz'
+    np.savez(other, **{**arrays, 'B/uf_c3/bias': arrays['B/uf_c3/bias'] + 1})
+    path = tmp_path / 'mean.npz'
+    export.export_weights([model_file, other, other], path)
+    parts = export.model_card(path)['mean_of']
+    assert [(part['weight'], part['digest']) for part in parts] == [
+        (1, weights.digest(model_file)), (2, weights.digest(other))]
