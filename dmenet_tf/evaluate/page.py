@@ -12,12 +12,6 @@ from dmenet_tf import files
 # (heading, columns, rows); a row is (is_published, cells).
 Table = tuple[str, list[str], list[tuple[bool, list[str]]]]
 
-_NOTES = (
-    'Every figure is a mean over the images that were scored. Published '
-    'figures are means over the whole data set of their source, not over '
-    'the images here.',
-    '(fitted): the method ranks pixels without a unit; each of its maps was '
-    'first fitted to its truth by a straight line, which flatters it.')
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem;
        margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -54,7 +48,7 @@ def write(path: pathlib.Path, title: str, tables: Sequence[Table],
         parts += [f'<p class="problem">{html.escape(line)}</p>'
                   for line in problems]
     parts += [_table(*table) for table in tables]
-    parts += [f'<p>{html.escape(note)}</p>' for note in (*notes, *_NOTES)]
+    parts += [f'<p>{html.escape(note)}</p>' for note in notes]
     parts += [_figure(caption, picture) for caption, picture in pictures]
     parts.append('<h2>How these figures were made</h2><pre>'
                  + html.escape(json.dumps(record, indent=2)) + '</pre>')

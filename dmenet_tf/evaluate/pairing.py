@@ -123,7 +123,8 @@ def maps_in(folder: str | pathlib.Path
     if not folder.is_dir():
         raise NotADirectoryError(f'{folder}: no such folder.')
     found, chosen, problems = collections.defaultdict(list), {}, []
-    paths = images.find_images(folder, suffixes=_ARRAYS + images.SUFFIXES)
+    paths = images.find_images(folder, suffixes={*_ARRAYS,
+                                                *images.SUFFIXES})
     stems = {path.stem for path in paths}
     for path in paths:
         # RTF keeps images and truths in one folder.

@@ -26,6 +26,14 @@ COLUMNS['detection'] = ('mae', 'f_curve', 'f_max', 'iou', 'accuracy',
                         'average_precision')
 COLUMNS['syndof'] = COLUMNS['sigma'] = COLUMNS['rtf']
 
+_MEANS = (
+    'Every figure is a mean over the images that were scored. Published '
+    'figures are means over the whole data set of their source, not over the '
+    'images here.')
+_FITTED = (
+    '(fitted): the method ranks pixels without a unit; each of its maps was '
+    'first fitted to its truth by a straight line, which flatters it.')
+
 Pictures = list[tuple[str, pathlib.Path]]  # (caption, path)
 
 
@@ -92,8 +100,11 @@ def _levels(results):
 
 
 def _label(row, protocol):
-    fitted = row['unit'] == 'score' and protocol not in MASKS
-    return row['method'] + (' (fitted)' if fitted else '')
+    return row['method'] + (' (fitted)' if _is_fitted(row, protocol) else '')
+
+
+def _is_fitted(row, protocol):
+    return row['unit'] == 'score' and protocol not in MASKS
 
 
 def _number(value):
@@ -105,11 +116,14 @@ def _level(noise):
 
 
 def notes(results: dict[str, Any]) -> list[str]:
-    """What is to be said below the tables: which weights, which unit."""
+    """What is to be said below the tables: which images, unit and weights."""
+    protocol, lines = results['protocol'], [_MEANS]
+    if any(_is_fitted(row, protocol) for row in results['results']):
+        lines.append(_FITTED)
     weights = {row['method']: row for row in results['results']
                if row['digest'] is not None}
-    lines = [f'{label}: weights {row["source"]}, sha256 {row["digest"]}.'
-             for label, row in weights.items()]
+    lines += [f'{label}: weights {row["source"]}, sha256 {row["digest"]}.'
+              for label, row in weights.items()]
     for row in results['published_apart']:
         lines.append(
             f'{row["method"]}, published ({row["source"]}), as errors of '

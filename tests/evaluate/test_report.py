@@ -36,12 +36,17 @@ def test_each_noise_level_has_its_table(results):
 
 
 def test_notes_name_the_weights_once_and_other_units(results):
-    weights, apart = report.notes(results)
+    means, fitted, weights, apart = report.notes(results)
+    assert 'not over the images here' in means
+    assert fitted.startswith('(fitted): ')
     assert weights == f'm: weights m.npz, sha256 {"ab" * 32}.'
     assert apart.startswith(
         'Z, published (W 2018), as errors of (2 sigma + 1) / 15: mse 0.0130; '
         'as errors of sigma / 7 at most mse 0.0149')
-    assert report.as_text(results).endswith(f'{weights}\n{apart}')
+    assert report.as_text(results).endswith(
+        f'{means}\n{fitted}\n{weights}\n{apart}')
+    results['results'].pop()
+    assert report.notes(results) == [means, weights, apart]
 
 
 def test_versions_tell_of_tensorflow_where_it_ran(monkeypatch):
