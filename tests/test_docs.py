@@ -69,9 +69,8 @@ import importlib, json, sys
 from absl import flags
 problems = []
 for name, commands in json.load(sys.stdin).items():
-    before = set(flags.FLAGS)
     module = importlib.import_module(name)
-    assert set(flags.FLAGS) == before, f'{name} defines flags when imported'
+    before = set(flags.FLAGS)
     module.define_flags()
     for argv in commands:
         try:
@@ -148,6 +147,12 @@ def workspace(tmp_path_factory, b):
                 (folder / place / part).mkdir(exist_ok=True, parents=True)
                 Image.fromarray(np.asarray(picture)).save(
                     folder / place / part / f'out_of_focus050{k + 5}.png')
+    for k in range(4):
+        for part, picture in (('image', np.asarray(cat) // (k + 1)),
+                              ('sigma', mask.astype(np.uint16) * 20)):
+            (folder / 'SYNDOF' / part).mkdir(exist_ok=True, parents=True)
+            Image.fromarray(picture).save(
+                folder / 'SYNDOF' / part / f'made_{"abcd"[k]}.png')
     shutil.copytree(folder / 'CUHK/gt', folder / 'OTHER/maps')
     (folder / 'maps').mkdir()
     np.save(folder / 'maps/photo.npy', np.ones((64, 96), np.float32))
@@ -261,9 +266,6 @@ def test_no_reason_is_left_over():
 @pytest.mark.parametrize('page', [page for page in PAGES if commands(page)],
                          ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_run(page, workspace):
-    if not (workspace / 'SYNDOF').exists():
-        _run(shlex.split('python -m dmenet_tf.syndof --input_dir=SCENES '
-                         '--output_dir=SYNDOF'), workspace)
     shutil.rmtree(workspace / 'export', ignore_errors=True)
     for words in commands(page):
         if not reason_not_to_run(words):
