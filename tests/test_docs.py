@@ -76,7 +76,8 @@ for name, commands in json.load(sys.stdin).items():
         try:
             flags.FLAGS([name, *argv])
             if name == 'dmenet_tf.train.__main__':
-                module.resolve(module.config_from_flags())
+                from dmenet_tf.train import config
+                config.resolve(module.config_from_flags())
         except (flags.Error, ValueError) as error:
             problems.append(f'{name} {argv}: {error}')
         flags.FLAGS.unparse_flags()
