@@ -17,7 +17,8 @@ import dmenet_tf  # noqa: F401  Before TensorFlow: it chooses oneDNN.
 import bound
 import tensorflow as tf
 
-from dmenet_tf import networks, steps
+from dmenet_tf import networks
+from dmenet_tf.train import steps
 
 
 def step_flops(trainer, width, crop, batch):
@@ -26,8 +27,8 @@ def step_flops(trainer, width, crop, batch):
                for model, channels in zip(trainer.networks, (3, width, 1),
                                           strict=True))
     c = bound.conv_flops(trainer.content, crop, crop, 1)
-    # B: 3 sets. D: 3 sets to learn, 2 more without its weights' gradient.
-    # C: the label forward, the map forward and back to the map. S: 1 set.
+    # B: 3 datasets. D: 3 to learn, 2 more without its weights' gradient. C:
+    # the label forward, the map forward and back to the map. S: 1 dataset.
     return batch * (9 * b + 9 * d + 4 * d + 3 * c + 3 * s)
 
 
