@@ -28,7 +28,7 @@ COLUMNS['syndof'] = COLUMNS['sigma'] = COLUMNS['rtf']
 
 _MEANS = (
     'Every figure is a mean over the images that were scored. Published '
-    'figures are means over the whole data set of their source, not over the '
+    'figures are means over the whole dataset of their source, not over the '
     'images here.')
 _FITTED = (
     '(fitted): the method ranks pixels without a unit; each of its maps was '

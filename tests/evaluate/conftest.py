@@ -1,4 +1,4 @@
-"""Small data sets of each protocol, and a short way to evaluate them."""
+"""Small datasets of each protocol, and a short way to evaluate them."""
 
 import numpy as np
 import pytest
