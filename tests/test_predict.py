@@ -238,6 +238,7 @@ def small_disk(tmp_path):
     subprocess.run(['umount', tmp_path / 'disk'], check=True)
 
 
+@pytest.mark.slow
 def test_on_a_disk_that_fills_up_or_may_not_be_written(tmp_path, model_file,
                                                        small_disk):
     disk, remount = small_disk
