@@ -13,10 +13,13 @@ The same command again goes on where it was stopped. DIR may be
     DIR/NAME.png and NAME_depth.png     or NAME.dpt
     LIST.csv                            columns image, depth, and, if wanted,
                                         name, source, depth_unit, depth_scale
+    a dataset as it is published        NYUv2, iBims-1, Hypersim, TUM RGB-D,
+                                        ScanNet, 7-Scenes, KITTI, Virtual KITTI
+                                        2, TartanAir, DIODE, Sintel, SYNTHIA
 
 Depth: .dpt, .pfm (with calib.txt beside it), 8- and 16-bit .png, grey or RGB,
-.npy, .npz, .tif, .exr. A scenes.json in DIR may give depth_unit, depth_scale
-and the split of each scene. Check a new folder first.
+.npy, .npz, .tif, .exr, .hdf5. A scenes.json in DIR may give depth_unit,
+depth_scale and the split of each scene. Check a new folder first.
 """
 
 import contextlib
@@ -35,6 +38,7 @@ from dmenet_tf.syndof import (  # noqa: E402
     capture,
     check,
     generate,
+    layouts,
     pairs,
     rgbd,
     scenes,
@@ -42,8 +46,9 @@ from dmenet_tf.syndof import (  # noqa: E402
 
 FLAGS = flags.FLAGS
 GROUPS = {
-    'Scenes': ('input_dir', 'source', 'check', 'preview', 'depth_unit',
-               'depth_scale', 'split', 'max_ssim', 'min_psnr_gap'),
+    'Scenes': ('input_dir', 'source', 'check', 'preview', 'layout',
+               'depth_unit', 'depth_scale', 'sky_depth', 'split', 'max_ssim',
+               'min_psnr_gap'),
     'What is made': ('output_dir', 'count', 'seed', 'workers', 'scheduler')}
 
 
@@ -64,8 +69,8 @@ def define_flags() -> None:
 
 def _define_scenes():
     flags.DEFINE_string(
-        'input_dir', None, 'Folder, or .csv, of RGB-D scenes, in one of the '
-        'layouts above.')
+        'input_dir', None, 'Folder, .csv or .mat of RGB-D scenes, in one of '
+        'the layouts above.')
     flags.DEFINE_enum(
         'source', None, [generate.PROCEDURAL], 'Scenes that need no input.')
     flags.DEFINE_bool(
@@ -73,12 +78,20 @@ def _define_scenes():
     flags.DEFINE_integer(
         'preview', 0, 'Write a contact sheet of that many scenes to '
         'output_dir/preview.png, make nothing.', lower_bound=0)
+    flags.DEFINE_string(
+        'layout', None, 'Look for this dataset alone; without it, for all of '
+        f'them: {", ".join(layouts.LAYOUTS)}. plain is none; middlebury and '
+        'airsim lie as any folder may, and depth is read as theirs.')
     flags.DEFINE_enum(
         'depth_unit', 'auto', rgbd.UNITS, 'What depth maps hold; px is '
         'disparity; auto goes by the format.')
     flags.DEFINE_float(
         'depth_scale', None, 'What one code of a depth map is worth, in '
         'depth_unit (auto: m), such as 0.0002.')
+    flags.DEFINE_float(
+        'sky_depth', None, 'All from this depth on is sky, m; without it, '
+        f'from {rgbd.SKY_M:g} m on, and what is known to stand for sky.',
+        lower_bound=0.0)
     flags.DEFINE_string(
         'split', None, 'Keep the scenes that scenes.json marks so, such as '
         'train.')
@@ -155,7 +168,8 @@ def _client():
 def _usable_scenes(client):
     """Finds, checks and sifts the scenes; returns them, and problem lines."""
     found, problems = pairs.find_pairs(
-        FLAGS.input_dir, FLAGS.depth_unit, FLAGS.depth_scale, FLAGS.split)
+        FLAGS.input_dir, FLAGS.depth_unit, FLAGS.depth_scale, FLAGS.split,
+        FLAGS.layout, FLAGS.sky_depth)
     for text in problems:
         files.complain(text)
     reports = generate.survey(found, client)

@@ -40,7 +40,7 @@ def thumbnail(pair: pairs.Pair) -> tuple[str, npt.NDArray[np.float32]]:
     Returns:
         name; [h, w], float32 in [0, 1], longer side THUMBNAIL px at most.
     """
-    image = rgbd.read_image(pair.image)
+    image = rgbd.read_image(pair.image, pair.index)
     grey = image @ np.float32([0.299, 0.587, 0.114])
     ratio = min(1.0, THUMBNAIL / max(grey.shape))
     size = [max(8, round(n * ratio)) for n in grey.shape[::-1]]

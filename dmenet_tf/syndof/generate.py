@@ -357,8 +357,10 @@ def _identity(recipe, found):
 
     Scenes count by name and by how they are read, so a folder may move.
     """
-    listed = json.dumps([[pair.name, pair.depth_unit, pair.depth_scale]
-                         for pair in found or []])
+    listed = json.dumps([
+        [pair.name, pair.depth_unit, pair.depth_scale,
+         *filter(None, (pair.layout, pair.sky_depth))]
+        for pair in found or []])
     digest = hashlib.sha256(listed.encode()).hexdigest()[:16]
     return {'version': VERSION, 'convention': 'sigma7',
             'sigma_codes_per_px': sigma_files.CODES_PER_PX,

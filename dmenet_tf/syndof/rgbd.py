@@ -1,19 +1,17 @@
-"""Readers of images and depth, whatever the format, unit and sentinel.
+"""Pictures in [0, 1], and depth maps in metres, whatever unit they are in.
 
-A depth map is read in two steps. `read_codes` returns what the file stores;
-`read_depth` gives it a unit: distance from the camera in metres, nan where it
+A depth map is read in two steps. `depth_files.read_codes` returns what the
+file stores; `to_metres` gives it a unit: distance along the axis, nan where it
 is unknown and infinity where it is beyond measure (sky). `fill_unknown` then
 makes it finite and positive everywhere, as the samplers need it.
 
-| file                        | stores             | unit unless told       |
-|-----------------------------|--------------------|------------------------|
-| .dpt (Sintel)               | float depth        | m; > 1e6 is sky        |
-| .pfm (Middlebury)           | float disparity    | px; inf is unknown     |
-| .png, 16-bit grey           | depth              | mm; 0, 65535           |
-| .png, 16-bit RGB (SYNTHIA,  | depth, three times | cm; 0 unknown, 65535   |
-|   the authors' Middlebury)  |                    |   is sky               |
-| .png, 8-bit                 | anything           | none: it must be told  |
-| .npy, .npz, .tif, .exr      | depth              | float m, integer mm    |
+What is sky, besides infinity and what a layout says:
+
+* the largest code of a file if it is 65504 (half floats: AirSim) or 65535
+  (saturated uint16, of whatever type and scale it has become);
+* in uint16, 65535 in any case; in float metres, 65.535 and 655.35, which
+  65535 becomes from mm and cm, if they are the largest;
+* SKY_M and farther: TartanAir and UnrealCV store 10000, Sintel 1e11.
 
 A disparity d becomes metres by the calib.txt beside it, z = baseline f /
 (d + doffs); without one, depth is 1 / d with its nearest point put at 1 m.
@@ -23,20 +21,21 @@ import dataclasses
 import pathlib
 import re
 
-import imageio.v3 as iio
 import numpy as np
 import numpy.typing as npt
 
 from dmenet_tf import images
+from dmenet_tf.syndof import containers, depth_files, layouts
 
 UNITS = ('auto', 'm', 'cm', 'mm', 'px', 'relative')
 _METRES = {'m': 1.0, 'cm': 0.01, 'mm': 0.001}
-SKY_M = 1e6  # Sintel stores 1e11 where a ray meets nothing.
+SKY_M = 1e4  # No lens tells 10 km from infinity.
+_SATURATED = 65535
+_SATURATED_M = (np.float32(65.535), np.float32(655.35))
 # Without doffs a disparity of nearly 0 would put its pixel anywhere; the
 # depth of a relative map ends at this many times its nearest point.
 MAX_RELATIVE_DEPTH = 100.0
-DEPTH_SUFFIXES = ('.dpt', '.pfm', '.png', '.npy', '.npz', '.exr', '.tif',
-                  '.tiff')
+DEPTH_SUFFIXES = depth_files.SUFFIXES
 IMAGE_SUFFIXES = (*images.SUFFIXES, '.ppm')
 
 
@@ -49,9 +48,19 @@ class Calibration:
     doffs_px: float
 
 
-def read_image(path: str | pathlib.Path) -> npt.NDArray[np.float32]:
-    """images.read_image with values as renderers take them: in [0, 1]."""
-    return images.read_image(path).astype(np.float32) / 255
+def read_image(path: str | pathlib.Path, index: int | None = None
+               ) -> npt.NDArray[np.float32]:
+    """A picture, [h, w, 3], with values as renderers take them: in [0, 1].
+
+    Args:
+        path: What images.read_image or containers.read_image reads.
+        index: Which of the pictures of a file that holds several.
+    """
+    if pathlib.Path(path).suffix.lower() in containers.SUFFIXES:
+        picture = containers.read_image(path, index)
+    else:
+        picture = images.read_image(path)
+    return picture.astype(np.float32) / 255
 
 
 def read_depth(path: str | pathlib.Path, unit: str = 'auto',
@@ -62,17 +71,32 @@ def read_depth(path: str | pathlib.Path, unit: str = 'auto',
         path: A file of one of DEPTH_SUFFIXES.
         unit: One of UNITS. 'px' is disparity, larger = nearer; 'relative' is
             depth in no unit, larger = farther, its nearest point is put at
-            1 m; 'auto' is what the head of this module says of the format.
+            1 m; 'auto' is what depth_files says of the format.
         scale: What one code is worth, in `unit` ('auto' is then m).
 
     Returns:
         Depth: > 0, nan where unknown, inf where beyond measure.
 
     Raises:
-        ValueError: Not depth, truncated, or of unknown unit.
+        ValueError: Not depth, damaged, or of unknown unit; `PATH: reason`.
     """
-    path = pathlib.Path(path)
-    codes, native = read_codes(path)
+    codes, native = depth_files.read_codes(path)
+    return to_metres(path, codes, resolve_unit(path, native, unit, scale),
+                     scale)
+
+
+def resolve_unit(path: str | pathlib.Path, native: str, unit: str = 'auto',
+                 scale: float | None = None) -> str:
+    """The unit of a file's codes, which is not 'auto'.
+
+    Args:
+        path: Of the file.
+        native: The unit of its format, from depth_files.read_codes.
+        unit, scale: As read_depth takes them.
+
+    Raises:
+        ValueError: Neither the format nor the user says it.
+    """
     if unit == 'auto':
         unit = native if scale is None else 'm'
     if unit not in UNITS[1:]:
@@ -80,67 +104,91 @@ def read_depth(path: str | pathlib.Path, unit: str = 'auto',
             f'{path}: an 8-bit file does not say what it measures. Pass '
             '--depth_unit: px if bright is near (disparity), relative, m, cm '
             'or mm if bright is far.')
+    return unit
+
+
+def to_metres(path: str | pathlib.Path, codes: np.ndarray, unit: str,
+              scale: float | None = None,
+              layout: layouts.Layout = layouts.PLAIN,
+              sky_depth: float | None = None) -> npt.NDArray[np.float32]:
+    """Turns codes into metres.
+
+    Args:
+        path: Of their file; disparity finds its calib.txt beside it.
+        codes: [h, w], as stored.
+        unit: One of UNITS but 'auto'.
+        scale: What one code is worth, in `unit`; None: 1.
+        layout: layouts.Layout; says which codes are unknown or sky.
+        sky_depth: Depth from which on all is sky, m; None: SKY_M.
+
+    Returns:
+        Depth as read_depth returns it.
+    """
     values = codes.astype(np.float64)
-    values[~(values > 0)] = np.nan
-    beyond = np.isinf(values)
-    if codes.dtype == np.uint16:
-        beyond |= codes == 65535
-    values[beyond] = np.nan if unit == 'px' else np.inf
-    if scale is not None:
-        values *= scale
-    if unit in _METRES:
-        values *= _METRES[unit]
-        values[values > SKY_M] = np.inf
-    elif unit == 'px':
-        values = _depth_from_disparity(values, read_calibration(path.parent))
-    else:
+    unknown = ~(values > 0) | np.isin(codes, layout.unknown)
+    sky = np.isinf(values) | _is_sentinel(codes, unit, scale)
+    sky |= np.isin(codes, layout.sky)
+    values[sky] = np.nan if unit == 'px' else np.inf
+    values[unknown] = np.nan
+    values *= _METRES.get(unit, 1.0) * (1.0 if scale is None else scale)
+    if unit == 'px':
+        values = _depth_from_disparity(
+            values, read_calibration(pathlib.Path(path).parent))
+    elif unit == 'relative':
         values /= _smallest(values)
+    if layout.focal_widths is not None:
+        values *= _axis_share(values.shape, layout.focal_widths)
+    limit = SKY_M if sky_depth is None else sky_depth
+    values[values >= limit] = np.inf
     return values.astype(np.float32)
 
 
-def read_codes(path: str | pathlib.Path) -> tuple[np.ndarray, str]:
-    """Reads what a depth file stores.
+def _is_sentinel(codes, unit, scale):
+    """Where codes are the number that stands for sky in any dataset."""
+    finite = codes[np.isfinite(codes)]
+    if finite.size == 0:
+        return np.zeros(codes.shape, bool)
+    largest = finite.max()
+    if codes.dtype == np.uint16 or largest == _SATURATED:
+        return codes == _SATURATED
+    metres = codes.dtype.kind == 'f' and unit == 'm' and scale is None
+    if codes.dtype.kind == 'f' and largest == depth_files.HALF_MAX or (
+            metres and np.float32(largest) in _SATURATED_M):
+        return codes == largest
+    return np.zeros(codes.shape, bool)
 
-    Returns:
-        codes [h, w], of the file's type, and the unit of its format ('' if
-        the format has none).
 
-    Raises:
-        ValueError: Not a depth map, or truncated.
+def _axis_share(shape, focal_widths):
+    """Depth along the axis of a point at distance 1 of the camera's centre.
+
+    f / sqrt(f^2 + u^2 + v^2), u and v from the middle of the picture, px.
     """
-    path = pathlib.Path(path)
-    readers = {'.dpt': _read_dpt, '.pfm': _read_pfm, '.npy': _read_npy,
-               '.npz': _read_npz, '.exr': _read_exr}
-    reader = readers.get(path.suffix.lower(), _read_picture)
-    try:
-        codes = reader(path)
-    except FileNotFoundError:
-        raise
-    except (OSError, SyntaxError, EOFError, KeyError) as error:
-        raise ValueError(f'{path} is not a readable depth map: '
-                         f'{images.one_line(error)}.') from error
-    if codes.dtype.kind not in 'uif' or codes.size == 0:
-        raise ValueError(f'{path}: depth must be numbers. Received: '
-                         f'{codes.dtype}, shape {codes.shape}.')
-    wide = codes.ndim == 3 and codes.dtype == np.uint16
-    return _one_channel(path, codes), _native_unit(path, codes.dtype, wide)
+    height, width = shape
+    focal = focal_widths * width
+    u = np.arange(width) + 0.5 - width / 2
+    v = np.arange(height)[:, None] + 0.5 - height / 2
+    return focal / np.sqrt(focal**2 + u**2 + v**2)
 
 
 def read_calibration(folder: str | pathlib.Path) -> Calibration | None:
     """Middlebury's calib.txt in a folder, or None if it has none.
 
     Raises:
-        ValueError: The file lacks baseline or cam0.
+        ValueError: The file lacks baseline or cam0, or is damaged.
     """
     path = pathlib.Path(folder) / 'calib.txt'
     if not path.exists():
         return None
-    text = path.read_text()
+    text = path.read_text(errors='replace')
     found = dict(re.findall(r'^(\w+)=\[?([-+.\deE]+)', text, re.MULTILINE))
     if 'baseline' not in found or 'cam0' not in found:
-        raise ValueError(f'{path} must give cam0=[f 0 cx; ...] and baseline=.')
-    return Calibration(float(found['baseline']), float(found['cam0']),
-                       float(found.get('doffs', 0.0)))
+        raise ValueError(
+            f'{path}: it must give cam0=[f 0 cx; ...] and baseline=.')
+    try:
+        return Calibration(float(found['baseline']), float(found['cam0']),
+                           float(found.get('doffs', 0.0)))
+    except ValueError as error:
+        raise ValueError(f'{path}: {images.one_line(error)}.') from None
 
 
 def fill_unknown(depth_m: np.ndarray) -> npt.NDArray[np.float32]:
@@ -194,106 +242,3 @@ def _depth_from_disparity(disparity, calibration):
 def _smallest(values):
     finite = values[np.isfinite(values)]
     return finite.min() if finite.size else np.nan
-
-
-def _native_unit(path, dtype, wide):
-    suffix = path.suffix.lower()
-    if suffix == '.pfm':
-        return 'px'
-    if dtype.kind == 'f':
-        return 'm'
-    if dtype.itemsize == 1:
-        return ''
-    return 'cm' if wide and suffix == '.png' else 'mm'
-
-
-def _one_channel(path, codes):
-    """Drops channels that repeat the first."""
-    if codes.ndim == 3:
-        codes = codes[..., :3] if codes.shape[-1] > 2 else codes[..., :1]
-        if not np.all(codes == codes[..., :1]):
-            raise ValueError(f'{path} is not depth: its channels differ, as '
-                             "a colour picture's do.")
-        codes = codes[..., 0]
-    if codes.ndim != 2:
-        raise ValueError(f'{path}: depth must be [h, w]. Received: '
-                         f'{codes.shape}.')
-    return codes
-
-
-def _read_dpt(path):
-    """Sintel: 'PIEH', width, height (int32), then float32, little endian."""
-    content = path.read_bytes()
-    if content[:4] != b'PIEH' or len(content) < 12:
-        raise ValueError(f'{path} is not a .dpt file: it must begin with PIEH.')
-    width, height = np.frombuffer(content[4:12], '<i4').tolist()
-    return _floats(path, content[12:], height, width, '<f4')
-
-
-def _read_pfm(path):
-    """PFM: 'Pf' or 'PF', 'width height', scale (< 0: little endian), rows
-    from bottom to top."""
-    content = path.read_bytes()
-    header = re.match(rb'(P[fF])\s+(\d+)\s+(\d+)\s+([-+.\deE]+)\s', content)
-    if not header:
-        raise ValueError(f'{path} is not a .pfm file: it must begin with Pf, '
-                         'width, height and scale.')
-    kind, width, height, scale = header.groups()
-    channels = 3 if kind == b'PF' else 1
-    dtype = '<f4' if float(scale) < 0 else '>f4'
-    values = _floats(path, content[header.end():], int(height),
-                     int(width) * channels, dtype)
-    return values.reshape(int(height), int(width), channels)[::-1]
-
-
-def _floats(path, content, height, width, dtype):
-    needed = 4 * height * width
-    if width <= 0 or height <= 0 or len(content) < needed:
-        raise ValueError(f'{path} is truncated: {height} x {width} values need '
-                         f'{needed} bytes. Received: {len(content)}.')
-    values = np.frombuffer(content, dtype, height * width)
-    return values.reshape(height, width).astype(np.float32)
-
-
-def _read_npy(path):
-    return _load_arrays(path)
-
-
-def _read_npz(path):
-    """The array named depth, or the only one."""
-    with _load_arrays(path) as arrays:
-        names = [n for n in ('depth', 'disparity') if n in arrays.files]
-        names = names or arrays.files
-        if len(names) != 1:
-            raise ValueError(f'{path} must hold one array, or one named depth. '
-                             f'Received: {arrays.files}.')
-        return arrays[names[0]]
-
-
-def _load_arrays(path):
-    try:
-        return np.load(path, allow_pickle=False)
-    except ValueError as error:  # NumPy does not name the file.
-        raise ValueError(f'{path} is not a readable array: '
-                         f'{images.one_line(error)}.') from error
-
-
-def _read_exr(path):
-    """The channel named Z or depth, or else the first."""
-    try:
-        import OpenEXR
-    except ImportError as error:
-        raise ValueError(f'{path}: reading .exr needs the OpenEXR package: '
-                         'pip install OpenEXR.') from error
-    with OpenEXR.File(str(path), separate_channels=True) as file:
-        channels = {name: c.pixels for name, c in file.channels().items()}
-    for name in ('Z', 'depth', 'Depth', 'Y', 'V', 'R'):
-        if name in channels:
-            return channels[name]
-    return channels[sorted(channels)[0]]
-
-
-def _read_picture(path):
-    if path.suffix.lower() == '.png' and images.is_deep_png(path):
-        return images.read_deep_png(path)
-    return iio.imread(path)

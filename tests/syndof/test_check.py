@@ -29,20 +29,20 @@ def test_a_good_pair(tmp_path):
     assert report.near == pytest.approx(1.032)
     assert report.far == pytest.approx(4.071)
     assert check.line(report) == ('ok     scene: 64 x 48, 1.03 to 4.07 m, '
-                                  '25.0% unknown, 25.0% sky')
+                                  '25.0% unknown, 25.0% sky, read as mm')
     image, depth_m = check.read_pair(make_pair(tmp_path, codes))
     assert image.shape == (48, 64, 3) and np.isfinite(depth_m).all()
 
 
 @pytest.mark.parametrize('codes, said, text', [
-    (GOOD[:-1], {}, 'depth.png is 64 x 47 but .*image.png is 64 x 48'),
+    (GOOD[:-1], {}, 'depth.png: it is 64 x 47 but .*image.png is 64 x 48'),
     (GOOD * 0, {}, 'depth.png: no pixel has a known depth'),
     (GOOD * 0 + 7000, {}, 'depth.png: the depth is constant, 7 m'),
     (GOOD, {'depth_unit': 'm'}, 'nearest point is at 1e.03 m.*unit right'),
-    (GOOD, {'depth_scale': 1e-6}, 'nearest point is at 0.001 m.*auto x 1e-06'),
+    (GOOD, {'depth_scale': 1e-6}, 'point is at 0.001 m.*1e-06 m a code'),
     (GOOD.astype(np.uint8), {}, '8-bit file does not say'),
     (np.stack([GOOD, GOOD + 1, GOOD], -1).astype(np.uint8),
-     {'depth_unit': 'cm'}, 'depth.png is not depth: its channels differ'),
+     {'depth_unit': 'cm'}, 'depth.png: not depth: its channels differ'),
 ])
 def test_problems_are_one_line_with_the_file(tmp_path, codes, said, text):
     pair = make_pair(tmp_path, codes, **said)

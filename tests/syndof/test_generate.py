@@ -175,10 +175,10 @@ def test_the_command_names_what_it_cannot_use(tmp_path):
     lines = done.stderr.splitlines()
     for text in ('s1/depth.png: no pixel has a known depth.',
                  's2/depth.png: the depth is constant, 2 m',
-                 's3/depth.png is 64 x 47 but',
+                 's3/depth.png: it is 64 x 47 but',
                  's4/depth.png: the nearest point is at 0.001 m',
-                 's5/depth.png is not depth: its channels differ',
-                 's6/depth.dpt is truncated'):
+                 's5/depth.png: not depth: its channels differ',
+                 's6/depth.dpt: truncated'):
         assert [line for line in lines
                 if line.startswith(f'error: {folder}/') and text in line]
     assert len(lines) == 6
@@ -206,7 +206,7 @@ def test_check_and_preview(tmp_path):
      '--check needs --input_dir. --help tells more.'),
     (['more', '--source=procedural'],
      "Unexpected arguments: ['more']. --help tells more."),
-    (['--input_dir=/nowhere', '--output_dir=x'], 'There is no /nowhere.'),
+    (['--input_dir=/nowhere', '--output_dir=x'], '/nowhere: no such folder.'),
 ])
 def test_what_cannot_be_is_one_line(arguments, line):
     done = run(*arguments)

@@ -36,7 +36,7 @@ def test_two_trees_are_matched_by_path(tmp_path):
             'depth/middleburry/2014/Chair/disp0.png', 'middleburry')}
     found, missing = names(root)
     assert found == expected
-    assert missing == [f'{root}/image/MPI/alone.png has no depth map in '
+    assert missing == [f'{root}/image/MPI/alone.png: has no depth map in '
                        f'{root}/depth']
     # The folder above will do too.
     assert set(names(tmp_path)[0]) == {f'synthetic_datasets/{name}'
@@ -53,7 +53,7 @@ def test_scene_folders_beside_two_trees(tmp_path):
     found, missing = names(tmp_path)
     assert set(found) == {'a', 'b/c', 'e/x'}
     assert found['a'][:2] == ('a/im0.png', 'a/disp0GT.pfm')
-    assert missing == [f'{tmp_path}/d/image.png has no depth map beside it']
+    assert missing == [f'{tmp_path}/d/image.png: has no depth map beside it']
 
 
 def test_flat_folder_by_suffix(tmp_path):
@@ -63,7 +63,7 @@ def test_flat_folder_by_suffix(tmp_path):
     assert {name: pair[:2] for name, pair in found.items()} == {
         'x': ('x.png', 'x_depth.png'), 'y': ('y_image.png', 'y-depth.exr'),
         'z': ('z.jpg', 'z.dpt')}
-    assert missing == [f'{tmp_path}/w.png has no depth map beside it']
+    assert missing == [f'{tmp_path}/w.png: has no depth map beside it']
 
 
 def test_csv(tmp_path):
@@ -99,7 +99,7 @@ def test_scenes_json_says_scale_source_and_split(tmp_path, said):
 
 
 def test_errors(tmp_path):
-    with pytest.raises(FileNotFoundError, match='There is no'):
+    with pytest.raises(FileNotFoundError, match='gone: no such folder'):
         pairs.find_pairs(tmp_path / 'gone')
     with pytest.raises(ValueError, match='Known layouts'):
         pairs.find_pairs(tmp_path)
@@ -124,7 +124,7 @@ def test_errors(tmp_path):
 def test_two_files_of_one_name_are_an_error_that_names_both(tmp_path, files,
                                                             both):
     touch(tmp_path, *files)
-    with pytest.raises(ValueError, match='have the same name') as caught:
+    with pytest.raises(ValueError, match='same name|one depth map') as caught:
         pairs.find_pairs(tmp_path)
     for name in both:
         assert str(tmp_path / name) in str(caught.value)

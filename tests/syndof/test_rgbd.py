@@ -128,10 +128,10 @@ def test_broken_files_are_named_in_one_line(tmp_path, name, content, text):
 def test_a_colour_picture_is_not_depth(tmp_path):
     codes = np.arange(18).reshape(2, 3, 3)
     iio.imwrite(tmp_path / 'a.png', codes.astype(np.uint8))
-    with pytest.raises(ValueError, match='a.png is not depth: its channels'):
+    with pytest.raises(ValueError, match='a.png: not depth: its channels'):
         rgbd.read_depth(tmp_path / 'a.png', 'cm')
     write_rgb16(tmp_path / 'b.png', codes * 256)
-    with pytest.raises(ValueError, match='b.png is not depth: its channels'):
+    with pytest.raises(ValueError, match='b.png: not depth: its channels'):
         rgbd.read_depth(tmp_path / 'b.png')
 
 
