@@ -96,8 +96,7 @@ def is_ibims(path: Path) -> bool:
 
 def _is_hdf5(path):
     import h5py
-    with open(path, 'rb'):  # h5py does not say that there is no such file.
-        return h5py.is_hdf5(path)
+    return h5py.is_hdf5(path)
 
 
 def _image(path, index):

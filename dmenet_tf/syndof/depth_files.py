@@ -69,6 +69,7 @@ def read_mask(path: str | pathlib.Path) -> npt.NDArray[np.bool_]:
 
 def _decoded(path, index):
     try:
+        path.open('rb').close()  # Some decoders do not say what is missing.
         if path.suffix.lower() in containers.SUFFIXES:
             return containers.read_depth(path, index)
         return _READERS.get(path.suffix.lower(), _read_picture)(path)

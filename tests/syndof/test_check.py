@@ -1,8 +1,13 @@
 """What is wrong with a scene, in one line; what is alike in a sequence."""
 
+import dataclasses
+import subprocess
+import sys
+
 import imageio.v3 as iio
 import numpy as np
 import pytest
+import tifffile
 
 from dmenet_tf.syndof import check, distinct
 from dmenet_tf.syndof.pairs import Pair
@@ -108,3 +113,98 @@ def test_similarity_by_hand():
     # Constant pictures: SSIM is its luminance term alone.
     assert ssim == pytest.approx((2 * 0.3 + 1e-4) / (0.25 + 0.36 + 1e-4),
                                  abs=1e-4)
+
+
+def write_sky(folder, sky, share=0.25):
+    """Scene 2 to 8 m deep, metres, float32, with sky on top."""
+    depth = np.linspace(2, 8, 48 * 64).reshape(48, 64).astype(np.float32)
+    depth[:round(48 * share)] = sky
+    pair = make_pair(folder, GOOD)
+    np.save(folder / 'depth.npy', depth)
+    return dataclasses.replace(pair, depth=str(folder / 'depth.npy'))
+
+
+@pytest.mark.parametrize('sky', [65504, 10000, 65535, 1e11])
+def test_a_known_sky_is_sky(tmp_path, sky):
+    report = check.inspect(write_sky(tmp_path, sky))
+    assert (report.sky, report.warnings) == (0.25, ())
+    assert report.far == 8.0
+
+
+@pytest.mark.parametrize('sky', [60.0, 1000.0, 9999.0])
+def test_a_gap_is_warned_of_and_sky_depth_closes_it(tmp_path, sky):
+    pair = write_sky(tmp_path, sky)
+    report = check.inspect(pair)
+    warning, = report.warnings
+    assert warning.startswith(f'nothing lies between 8 and {sky:g} m, and '
+                              '25.0% of the pixels beyond; if that is sky')
+    said = float(warning.split('--sky_depth=')[1])
+    assert 8 < said < sky
+    report = check.inspect(dataclasses.replace(pair, sky_depth=said))
+    assert (report.sky, report.far, report.warnings) == (0.25, 8.0, ())
+    # All at or beyond it.
+    report = check.inspect(dataclasses.replace(pair, sky_depth=sky))
+    assert report.sky == 0.25
+
+
+def test_a_scene_with_something_near_has_no_gap(tmp_path):
+    assert check.inspect(write_sky(tmp_path, 35.0)).warnings == ()
+
+
+def test_depths_in_a_wrong_unit_are_not_taken_for_sky_alone(tmp_path):
+    pair = write_sky(tmp_path, 8.0)
+    np.save(pair.depth, 1e4 * np.load(pair.depth))
+    assert check.inspect(pair).problem.startswith(
+        f'{pair.depth}: no pixel is nearer than the sky. Is the unit right? It '
+        'was read as m; pass --depth_unit')
+
+
+@pytest.mark.parametrize('suffix, values, said, text', [
+    ('png', GOOD, {}, 'read as mm'),
+    ('npy', GOOD / 1000, {}, 'read as m'),
+    ('npy', GOOD, {'depth_scale': 0.002}, 'read as 0.002 m a code'),
+    ('npy', GOOD, {'depth_unit': 'cm', 'depth_scale': 0.1},
+     'read as 0.1 cm a code'),
+    ('npy', GOOD, {'depth_unit': 'px'}, 'read as disparity'),
+    ('npy', GOOD, {'depth_unit': 'relative'}, 'read as depth in no unit')])
+def test_a_line_says_in_what_unit_a_file_was_read(tmp_path, suffix, values,
+                                                  said, text):
+    pair = make_pair(tmp_path, GOOD, **said)
+    if suffix == 'npy':
+        np.save(tmp_path / 'depth.npy', values)
+        pair = dataclasses.replace(pair, depth=str(tmp_path / 'depth.npy'))
+    assert check.line(check.inspect(pair)).endswith(text)
+
+
+def test_a_mask_leaves_pixels_out(tmp_path):
+    pair = make_pair(tmp_path, GOOD)
+    mask = np.ones((48, 64), np.uint8)
+    mask[:, :16] = 0
+    np.save(tmp_path / 'mask.npy', mask)
+    pair = dataclasses.replace(pair, mask=str(tmp_path / 'mask.npy'))
+    assert check.inspect(pair).unknown == 0.25
+    np.save(tmp_path / 'mask.npy', mask[:-1])
+    assert check.inspect(pair).problem == (
+        f'{tmp_path}/mask.npy: it is 64 x 47 but {pair.depth} is 64 x 48.')
+
+
+def test_check_has_a_line_for_each_scene_whatever_decoders_throw(tmp_path):
+    """libdeflate's error is no ValueError."""
+    for name in ('bad', 'good'):
+        (tmp_path / name).mkdir()
+        make_pair(tmp_path / name, GOOD)
+    depth = tmp_path / 'bad/depth.tif'
+    (tmp_path / 'bad/depth.png').unlink()
+    tifffile.imwrite(depth, GOOD.astype(np.float32), compression='zlib')
+    content = bytearray(depth.read_bytes())
+    with tifffile.TiffFile(depth) as file:
+        start = file.pages[0].dataoffsets[0]
+    content[start:start + 200] = bytes(200)
+    depth.write_bytes(content)
+    done = subprocess.run(
+        [sys.executable, '-m', 'dmenet_tf.syndof', f'--input_dir={tmp_path}',
+         '--check'], text=True, capture_output=True, check=False)
+    bad, good = done.stdout.splitlines()[:2]
+    assert bad.startswith(f'ERROR  bad: {depth}: not a readable depth map: ')
+    assert good.startswith('ok     good: 64 x 48, 1 to 4.07 m, ')
+    assert (done.returncode, done.stderr) == (1, '')

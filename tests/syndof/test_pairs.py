@@ -140,3 +140,62 @@ def test_names_that_begin_with_a_dot_are_skipped(tmp_path):
     for layout, name in (('flat', 'x'), ('trees', 'x'), ('scenes', 'a')):
         found, missing = names(tmp_path / layout)
         assert (list(found), missing) == ([name], [])
+
+
+def test_a_role_in_the_name_of_both_files(tmp_path):
+    """NAME_left.png has NAME_left_depth.npy before NAME_depth.npy."""
+    touch(tmp_path, 'a_left.png', 'a_left_depth.npy', 'a_right.png',
+          'a_right_depth.npy', 'b_left.png', 'b_depth.npy', 'c_rgb.png',
+          'c_depth.png')
+    found, missing = names(tmp_path)
+    assert missing == []
+    assert {pair[:2] for pair in found.values()} == {
+        ('a_left.png', 'a_left_depth.npy'),
+        ('a_right.png', 'a_right_depth.npy'), ('b_left.png', 'b_depth.npy'),
+        ('c_rgb.png', 'c_depth.png')}
+
+
+def test_a_role_in_the_name_of_both_files_of_trees(tmp_path):
+    touch(tmp_path, 'image/a_left.png', 'depth/a_left_depth.npy',
+          'image/b_rgb.png', 'depth/b_depth.png')
+    found, missing = names(tmp_path)
+    assert missing == []
+    assert [pair[1] for pair in found.values()] == [
+        'depth/a_left_depth.npy', 'depth/b_depth.png']
+
+
+@pytest.mark.parametrize('files, both', [
+    (['a/image.png', 'a/im0.png', 'a/depth.png'],
+     ['a/image.png', 'a/im0.png', 'a/depth.png']),
+    (['image/x.png', 'rgb/x.png', 'depth/x.png'],
+     ['image/x.png', 'rgb/x.png', 'depth/x.png']),
+    (['x.png', 'x_left.png', 'x_depth.png'],
+     ['x.png', 'x_left.png', 'x_depth.png'])])
+def test_two_pictures_for_one_depth_map_are_named(tmp_path, files, both):
+    touch(tmp_path, *files)
+    with pytest.raises(ValueError, match='two pictures for one') as caught:
+        pairs.find_pairs(tmp_path)
+    for name in both:
+        assert str(tmp_path / name) in str(caught.value)
+
+
+def test_the_right_picture_of_middlebury_is_left_alone(tmp_path):
+    touch(tmp_path, 'a/im0.png', 'a/im1.png', 'a/disp0.pfm', 'a/disp1.pfm')
+    assert names(tmp_path)[0]['a'][:2] == ('a/im0.png', 'a/disp0.pfm')
+
+
+def test_unknown_layout(tmp_path):
+    with pytest.raises(ValueError, match="one of nyuv2.*Received: 'kity'"):
+        pairs.find_pairs(tmp_path, layout='kity')
+
+
+def test_a_csv_with_a_mark_and_one_that_cannot_be_read(tmp_path):
+    path = tmp_path / 'list.csv'
+    path.write_bytes('\ufeffimage,depth\na.png,b.png\n'.encode())
+    assert pairs.find_pairs(path)[0][0].image == str(tmp_path / 'a.png')
+    path.write_bytes('image,depth\na.png,b.png\n'.encode('utf-16'))
+    with pytest.raises(ValueError, match=f'^{path}: '):
+        pairs.find_pairs(path)
+    path.write_text('image,depth,depth_scale\na.png,b.png,much\n')
+    with pytest.raises(ValueError, match=f"^{path}: depth_scale .*'much'"):
+        pairs.find_pairs(path)

@@ -170,3 +170,51 @@ def test_images_keep_16_bits(tmp_path):
     read = rgbd.read_image(tmp_path / 'b.png')
     np.testing.assert_allclose(read[0, :, 0], [0.0, 0.2])
     assert read.shape == (1, 2, 3) and read.dtype == np.float32
+
+
+@pytest.mark.parametrize('codes, options', [
+    ([65504.0, 8.0], {}),                       # AirSim's half floats
+    ([65504.0, 800.0], {'unit': 'cm'}),
+    ([65504.0, 80.0], {'scale': 0.1}),
+    ([10000.0, 8.0], {}),                       # TartanAir, UnrealCV
+    ([1e11, 8.0], {}),                          # Sintel
+    ([np.inf, 8.0], {}),
+    ([65535.0, 8000.0], {'scale': 0.001}),      # what was uint16
+    ([65535.0, 40000.0], {'scale': 0.0002}),
+    ([65.535, 8.0], {}),
+    ([655.35, 8.0], {})])
+@pytest.mark.parametrize('dtype', [np.float32, np.float64])
+def test_what_stands_for_sky_is_sky(tmp_path, codes, options, dtype):
+    np.save(tmp_path / 'a.npy', np.array([codes], dtype))
+    read = rgbd.read_depth(tmp_path / 'a.npy', **options)
+    assert np.isposinf(read[0, 0])
+    assert read[0, 1] == pytest.approx(8.0)
+    # It does not extend [x_near, x_far].
+    assert rgbd.fill_unknown(read).max() == pytest.approx(8.0)
+
+
+@pytest.mark.parametrize('dtype', [np.int32, np.uint32, np.int64])
+def test_saturated_codes_are_sky_in_any_integers(tmp_path, dtype):
+    np.save(tmp_path / 'a.npy', np.array([[65535, 8000]], dtype))
+    assert rgbd.read_depth(tmp_path / 'a.npy').tolist() == [[np.inf, 8.0]]
+    # Where codes go on, 65535 is a depth as any other.
+    np.save(tmp_path / 'a.npy', np.array([[65535, 80000]], dtype))
+    assert rgbd.read_depth(tmp_path / 'a.npy').tolist() == [
+        [pytest.approx(65.535), 80.0]]
+
+
+def test_half_floats_are_metres_with_sky(tmp_path):
+    np.save(tmp_path / 'a.npy', np.array([[65504, 8], [2.5, 0]], np.float16))
+    read = rgbd.read_depth(tmp_path / 'a.npy')
+    assert np.isposinf(read[0, 0]) and np.isnan(read[1, 1])
+    assert read[0, 1] == 8.0 and read[1, 0] == 2.5
+
+
+@pytest.mark.parametrize('text', ['cam0=[1e 0 3]\nbaseline=200\n',
+                                  'cam0=[1000 0 3]\nbaseline=-\n',
+                                  'baseline=200\n', '\xff'])
+def test_a_damaged_calibration_is_named(tmp_path, text):
+    write_pfm(tmp_path / 'disp0.pfm', np.array([[40.0, 20.0]]))
+    (tmp_path / 'calib.txt').write_text(text, encoding='latin-1')
+    with pytest.raises(ValueError, match=f'^{tmp_path}/calib.txt: '):
+        rgbd.read_depth(tmp_path / 'disp0.pfm')
