@@ -9,6 +9,7 @@ so that importing it defines no flag and starts nothing.
 """
 
 import logging as std_logging
+import os
 import sys
 import textwrap
 import warnings
@@ -19,6 +20,8 @@ from absl import flags, logging
 _HELP = ('--help', '-help', '-h', '--helpfull', '--helpshort', '-?')
 # What a user can mend: his flags, his files, his installation.
 ERRORS = (ValueError, OSError, ImportError, FloatingPointError)
+
+_PIPE_CLOSED = 141  # As shells report it: 128 + SIGPIPE.
 
 
 class UsageError(ValueError):
@@ -43,16 +46,25 @@ def run(main: Callable[[list[str]], int | None],
     before = set(flags.FLAGS)
     define_flags()
     names = _own_flags(before)
-    # What follows `--` is no flag.
-    said = sys.argv[1:sys.argv.index('--')] if '--' in sys.argv else sys.argv
-    if set(said) & set(_HELP):
-        print(help_text(usage, names, groups or {}))
-        sys.exit(0)
+    _open_streams()
     _quieten_decoders()
     logging.use_absl_handler()
+    # What follows `--` is no flag.
+    said = sys.argv[1:sys.argv.index('--')] if '--' in sys.argv else sys.argv
     try:
-        arguments = flags.FLAGS(sys.argv)[1:]
-        sys.exit(main(arguments))
+        if set(said) & set(_HELP):
+            print(help_text(usage, names, groups or {}))
+            status = 0
+        else:
+            arguments = flags.FLAGS(sys.argv)[1:]
+            _find_home(names)
+            status = main([os.path.expanduser(word) for word in arguments])
+        sys.stdout.flush()
+        sys.exit(status)
+    except BrokenPipeError:
+        # Who read has gone, as `head` does; nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_PIPE_CLOSED)
     except flags.Error as error:
         sys.exit(f'error: {_sentence(error)} --help tells of all flags.')
     except UsageError as error:
@@ -63,6 +75,24 @@ def run(main: Callable[[list[str]], int | None],
         print('Interrupted; the same command goes on from here.',
               file=sys.stderr)
         sys.exit(130)
+
+
+def _open_streams():
+    """Something to print to, whatever the terminal's code, or without one."""
+    for name in ('stdout', 'stderr'):
+        if getattr(sys, name) is None:  # Closed, or a program of windows.
+            setattr(sys, name, open(os.devnull, 'w'))  # noqa: SIM115
+        getattr(sys, name).reconfigure(errors='backslashreplace')
+
+
+def _find_home(names):
+    """Puts the home folder for ~, which shells leave alone after a `=`."""
+    for flag in (flags.FLAGS[name] for name in names):
+        if isinstance(flag.value, str):
+            flag.value = os.path.expanduser(flag.value)
+        elif isinstance(flag.value, list):
+            flag.value = [os.path.expanduser(one) if isinstance(one, str)
+                          else one for one in flag.value]
 
 
 def _quieten_decoders():
@@ -111,8 +141,10 @@ def _flag_text(flag):
     elif values:
         form = f'--{flag.name}={"|".join(values)}'
         text = text.removeprefix(f'<{"|".join(values)}>: ')  # absl's
+    if isinstance(flag, flags.MultiFlag):
+        text = text.partition(';\n')[0] + ' May be given several times.'
     default = (flag.default_as_str or '').strip("'")  # '' of empty lists
-    if default and not (flag.boolean and not flag.default):
+    if default not in ('', '[]') and not (flag.boolean and not flag.default):
         text += f' [{default}]'
     return textwrap.fill(f'{form}  {text}', 79, initial_indent='  ',
                          subsequent_indent='      ', break_on_hyphens=False)

@@ -1,5 +1,6 @@
 """What every command does with its flags, its errors and --help."""
 
+import os
 import subprocess
 import sys
 
@@ -20,9 +21,13 @@ def define_flags():
     flags.DEFINE_integer('count', 3, 'How many.', lower_bound=1)
     flags.DEFINE_enum('kind', None, ['round', 'flat'], 'Of what kind.')
     flags.DEFINE_bool('fast', False, 'Do it fast.')
+    flags.DEFINE_string('to', None, 'Where to.')
+    flags.DEFINE_multi_string('also', [], 'What else.')
 
 def main(arguments):
     print(arguments, flags.FLAGS.count)
+    if flags.FLAGS.to:
+        print(flags.FLAGS.to, flags.FLAGS.also)
     exec(flags.FLAGS.kind == 'flat' and 'raise ValueError("too flat.")' or '')
     if arguments == ['nothing']:
         raise command.UsageError('Name something')
@@ -41,10 +46,12 @@ def call(tmp_path_factory):
     path = tmp_path_factory.mktemp('command') / 'thing.py'
     path.write_text(COMMAND)
 
-    def call(*arguments):
+    def call(*arguments, **environment):
         ran = subprocess.run([sys.executable, str(path), *arguments],
-                             capture_output=True, text=True)
+                             capture_output=True, text=True,
+                             env={**os.environ, **environment})
         return ran.returncode, ran.stdout, ran.stderr
+    call.path = path
     return call
 
 
@@ -84,6 +91,37 @@ def test_what_is_wrong_is_one_line(call, arguments, line):
 def test_an_interruption_says_that_it_goes_on(call):
     status, _, err = call('stop')
     assert status == 130 and err.startswith('Interrupted; the same command')
+
+
+def test_home_is_found_where_shells_do_not_look(call):
+    status, out, _ = call('~/a', '--to=~/b', '--also=~', HOME='/home/me')
+    assert status == 0
+    assert out == "['/home/me/a'] 3\n/home/me/b ['/home/me']\n"
+
+
+def test_any_terminal_will_do(call):
+    status, out, err = call('\u2264', '--to=\u03c3', PYTHONIOENCODING='ascii')
+    assert (status, err) == (0, '')
+    assert '\\u2264' in out and '\\u03c3' in out
+
+
+def test_a_reader_that_leaves_is_no_error(call):
+    ran = subprocess.run(
+        f'{sys.executable} {call.path} a {"b" * 99999} | head -c 1; '
+        'exit ${PIPESTATUS[0]}', shell=True, capture_output=True, text=True,
+        executable='/bin/bash')
+    assert (ran.returncode, ran.stderr) == (141, '')
+
+
+def test_without_streams_nothing_is_said(call):
+    ran = subprocess.run(f'{sys.executable} {call.path} half >&- 2>&-',
+                         shell=True, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, '', '')
+
+
+def test_flags_that_may_be_repeated_say_so(call):
+    assert ('  --also=...  What else. May be given several times.\n'
+            in call('--help')[1])
 
 
 def test_importing_defines_nothing():
