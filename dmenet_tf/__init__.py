@@ -12,8 +12,13 @@ commands.
 
 import importlib
 import os
+import sys
 from typing import Any
 
+# Python's first argument while it imports the package of a module that it is
+# to run: this is one of the commands, not a program of the user's.
+if sys.argv[:1] == ['-m'] and 'TF_CPP_MIN_LOG_LEVEL' not in os.environ:
+    importlib.import_module('dmenet_tf.quiet').install()
 # TensorFlow 2.15 starts with three errors about GPU libraries that it has
 # twice. What fails later raises Python's own exceptions. It reads this when it
 # is first imported.

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import os
 import pathlib
 import re
 import subprocess
@@ -46,7 +47,7 @@ def test_the_version_is_that_of_the_setup():
 def test_reading_a_photograph_needs_no_tensorflow():
     modules = imported('import dmenet_tf; dmenet_tf.read_image')
     assert 'dmenet_tf.images' in modules
-    assert not {'tensorflow', 'keras', 'absl'} & modules
+    assert not {'tensorflow', 'keras'} & modules
 
 
 def test_a_users_own_log_level_stays(monkeypatch):
@@ -64,6 +65,41 @@ def test_a_command_says_nothing_of_tensorflow_s_start(module, monkeypatch):
     assert done.returncode == 1
     assert re.fullmatch(r"error: Unknown command line flag 'nosuchflag'.*\n",
                         done.stderr)
+
+
+@pytest.mark.slow
+def test_training_says_nothing_of_tensorflow_s_start(tmp_path, monkeypatch):
+    monkeypatch.delenv('TF_CPP_MIN_LOG_LEVEL', raising=False)
+    done = run('-m', 'dmenet_tf.train', f'--workdir={tmp_path}/run')
+    assert done.returncode == 1
+    assert re.fullmatch(r'error: Needed: --synthetic.*\n', done.stderr)
+
+
+def test_only_notes_of_tensorflow_s_import_are_held_back(tmp_path):
+    (tmp_path / 'tensorflow.py').write_text(
+        'import os, sys\n'
+        'os.write(2, b"WARNING: All log messages before absl::Init\\n")\n'
+        'os.write(2, b"I0000 00:00:1.5 port.cc:153] a note\\n")\n'
+        'print("a warning", file=sys.stderr)\n'
+        'os.write(2, b"E0000 00:00:1.5 x.cc:1] an error\\n")\n')
+    code = ('import os, sys\nfrom dmenet_tf import quiet\nquiet.install()\n'
+            'import tensorflow\nos.write(2, b"I0000 later\\n")')
+    done = run('-c', code, env={**os.environ, 'PYTHONPATH': str(tmp_path)})
+    assert done.returncode == 0
+    assert done.stderr == ('a warning\nE0000 00:00:1.5 x.cc:1] an error\n'
+                           'I0000 later\n')
+    (tmp_path / 'tensorflow.py').write_text('raise ImportError("no AVX")')
+    done = run('-c', code, env={**os.environ, 'PYTHONPATH': str(tmp_path)})
+    assert done.stderr.endswith('ImportError: no AVX\n')
+    (tmp_path / 'tensorflow.py').write_text('import os\nos.abort()')
+    done = run('-c', code, env={**os.environ, 'PYTHONPATH': str(tmp_path)})
+    assert 'Aborted' in done.stderr and 'tensorflow.py' in done.stderr
+
+
+def test_programs_of_users_import_tensorflow_as_ever():
+    code = ('import dmenet_tf, sys\n'
+            'print("dmenet_tf.quiet" in sys.modules)')
+    assert run('-c', code).stdout == 'False\n'
 
 
 def test_the_list_of_commands_is_instant_and_without_tensorflow():
