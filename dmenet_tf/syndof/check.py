@@ -88,9 +88,6 @@ def inspect(pair: pairs.Pair) -> Report:
         scene = _read(pair)
     except (ValueError, OSError) as error:
         return Report(pair.name, problem=images.one_line(error) + '.')
-    except MemoryError as error:
-        return Report(pair.name, problem=f'{pair.depth}: too large: '
-                                         f'{images.one_line(error)}.')
     raw = scene.depth_m
     known = np.unique(raw[np.isfinite(raw)])
     unknown = float(np.isnan(raw).mean())

@@ -13,12 +13,15 @@
 |   .hdf5, .mat               |                    |                        |
 """
 
+import contextlib
+import io
 import pathlib
 import re
 
 import imageio.v3 as iio
 import numpy as np
 import numpy.typing as npt
+import tifffile
 
 from dmenet_tf import deep_images, images
 from dmenet_tf.syndof import containers
@@ -172,11 +175,15 @@ def _read_exr(path):
     except ImportError:
         raise containers.NoDepth('reading .exr needs the OpenEXR package: '
                                  'pip install OpenEXR') from None
-    deep = (OpenEXR.deepscanline, OpenEXR.deeptile)
-    with OpenEXR.File(str(path), separate_channels=True) as file:
+    deep, said = (OpenEXR.deepscanline, OpenEXR.deeptile), io.StringIO()
+    # Where a part is damaged it is left out, and a line is printed.
+    with contextlib.redirect_stdout(said), OpenEXR.File(
+            str(path), separate_channels=True) as file:
         flat = [{name: channel.pixels
                  for name, channel in part.channels.items()}
                 for part in file.parts if part.type() not in deep]
+    if said.getvalue():
+        raise ValueError(said.getvalue())
     if not flat:
         raise containers.NoDepth('a deep EXR, with any number of depths at a '
                                  'pixel; flatten it first')
@@ -212,7 +219,15 @@ def _is_exr_depth(name, part):
 def _read_picture(path):
     if path.suffix.lower() == '.png' and deep_images.is_deep_png(path):
         return deep_images.read_deep_png(path)
-    return iio.imread(path)
+    return _read_tiff(path) if deep_images.is_tiff(path) else iio.imread(path)
+
+
+def _read_tiff(path):
+    """The first page, channels last."""
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        codes = page.asarray()
+    return np.moveaxis(codes, 0, -1) if page.axes == 'SYX' else codes
 
 
 _READERS = {'.dpt': _read_dpt, '.pfm': _read_pfm, '.npy': _read_npy,

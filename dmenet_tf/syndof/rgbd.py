@@ -123,7 +123,18 @@ def to_metres(path: str | pathlib.Path, codes: np.ndarray, unit: str,
 
     Returns:
         Depth as read_depth returns it.
+
+    Raises:
+        ValueError: Its calib.txt is damaged, or memory does not suffice.
     """
+    try:
+        return _to_metres(path, codes, unit, scale, layout, sky_depth)
+    except MemoryError as error:
+        raise ValueError(f'{path}: too large: {images.one_line(error)}.'
+                         ) from error
+
+
+def _to_metres(path, codes, unit, scale, layout, sky_depth):
     values = codes.astype(np.float64)
     unknown = ~(values > 0) | np.isin(codes, layout.unknown)
     sky = np.isinf(values) | _is_sentinel(codes, unit, scale)

@@ -1,10 +1,12 @@
 """Which numbers of a file are depth, and what is said of the others."""
 
+import pathlib
 import struct
 
 import imageio.v3 as iio
 import numpy as np
 import pytest
+import tifffile
 
 from dmenet_tf.syndof import containers, depth_files
 
@@ -98,6 +100,17 @@ def test_pgm_of_16_bits_is_millimetres(tmp_path):
     assert (read.tolist(), unit) == (codes.tolist(), 'mm')
 
 
+@pytest.mark.parametrize('planar', ['contig', 'separate'])
+def test_tiff_of_three_equal_channels_in_either_order(tmp_path, planar):
+    values = np.repeat(DEPTH[..., None], 3, -1)
+    values = np.moveaxis(values, -1, 0) if planar == 'separate' else values
+    tifffile.imwrite(tmp_path / 'a.tif', values, photometric='rgb',
+                     planarconfig=planar)
+    codes, unit = depth_files.read_codes(tmp_path / 'a.tif')
+    np.testing.assert_array_equal(codes, DEPTH)
+    assert unit == 'm'
+
+
 def test_masks_are_true_where_depth_counts(tmp_path):
     np.save(tmp_path / 'a.npy', np.array([[0.0, 1.0], [2.0, 0.0]])[..., None])
     assert depth_files.read_mask(tmp_path / 'a.npy').tolist() == [
@@ -154,6 +167,16 @@ def test_an_exr_without_one_depth_is_refused(write_exr, parts, reason):
     path = write_exr(*parts)
     with pytest.raises(ValueError, match=f'^{path}: {reason}'):
         depth_files.read_codes(path)
+
+
+@pytest.mark.parametrize('share', [0.3, 0.6, 0.95])
+def test_a_truncated_exr_is_refused(write_exr, capsys, share):
+    path = pathlib.Path(write_exr({'R': 0, 'G': 1}, {'Z': 0}))
+    content = path.read_bytes()
+    path.write_bytes(content[:round(share * len(content))])
+    with pytest.raises(ValueError, match=f'^{path}: not a readable depth map'):
+        depth_files.read_codes(path)
+    assert capsys.readouterr().out == ''
 
 
 def test_a_deep_exr_is_refused(write_exr):
