@@ -1,0 +1,173 @@
+"""What the page computes, without the page; the command that opens it."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import dmenet_tf
+from dmenet_tf import images, maps
+
+pytest.importorskip('gradio')
+from dmenet_tf.demo import __main__ as command  # noqa: E402
+from dmenet_tf.demo import work  # noqa: E402
+
+PHOTOGRAPHS = pathlib.Path(__file__).parents[2] / 'data/samples/photographs'
+
+
+@pytest.fixture(scope='module')
+def job(model_file, tmp_path_factory):
+    return work.map_upload(PHOTOGRAPHS / 'chelsea.jpg',
+                           tmp_path_factory.mktemp('folder'), model_file)
+
+
+def bare_png(path, size):
+    """A black picture of any size in a small file, without Pillow's limit."""
+    Image.new('1', size).save(path)
+    return path
+
+
+def test_the_map_is_that_of_estimate(job, model):
+    photograph = images.read_image(PHOTOGRAPHS / 'chelsea.jpg')
+    np.testing.assert_allclose(
+        work.read_sigma(job), dmenet_tf.estimate(photograph, model),
+        atol=1e-5)
+    written = [pathlib.Path(p).name for p in work.write_maps(
+        job, ['npy', 'png16', 'overlay'])]
+    assert written == ['chelsea.npy', 'chelsea_sigma16.png',
+                       'chelsea_overlay.png']
+
+
+def test_sharpness_is_told_at_the_size_that_the_network_saw(
+        model_file, tmp_path):
+    path = PHOTOGRAPHS / 'chelsea.jpg'  # 451 x 300 px
+    reduced = work.map_upload(path, tmp_path, model_file, 225)
+    share = (work.read_sigma(reduced) * 225 / 451 < maps.SHARP_SIGMA).mean()
+    assert f'{share:.0%} of the pixels are sharp, sigma below 0.8 px at the ' \
+        'size that the network saw, 225 x 150 px.' in work.describe(
+            reduced, 225)
+
+
+def test_at_full_size_nothing_is_said_of_another(job):
+    share = (work.read_sigma(job) < maps.SHARP_SIGMA).mean()
+    assert work.describe(job, 1024).endswith(
+        f'{share:.0%} of the pixels are sharp, sigma below 0.8 px.')
+
+
+def call(*arguments, **variables):
+    return subprocess.run([sys.executable, '-m', 'dmenet_tf.demo', *arguments],
+                          capture_output=True, text=True, check=False,
+                          env={**os.environ, **variables})
+
+
+def test_help_shows_the_flags_of_this_command():
+    done = call('--help')
+    assert done.returncode == 0 and not done.stderr
+    for name in ('port', 'host', 'model', 'max_megabytes'):
+        assert f'  --{name}' in done.stdout
+
+
+def test_without_gradio_one_line_says_what_is_missing(tmp_path):
+    (tmp_path / 'gradio.py').write_text('raise ImportError')
+    done = call(PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == ("error: The page needs gradio: pip install "
+                           "'dmenet_tf[demo]'.\n")
+
+
+def test_without_the_map_the_photograph_is_seen(job):
+    photograph, _ = work.shown(job)
+    height, width = photograph.shape[:2]
+    np.testing.assert_array_equal(
+        work.draw_map(job, 0.0)[:height, :width], photograph)
+
+
+def test_a_click_on_a_small_picture_is_a_pixel_of_the_large_one(
+        job, monkeypatch):
+    sigma = work.read_sigma(job)
+    monkeypatch.setattr(work, 'SHOWN_SIDE', max(sigma.shape) // 4)
+    work.shown.cache_clear()
+    shown = work.shown(job)[1]
+    assert work.locate(job, (0, 0)) == (2, 2)
+    x, y = work.locate(job, (shown.shape[1] - 1, shown.shape[0] - 1))
+    assert sigma.shape[1] - 4 < x < sigma.shape[1]
+    assert sigma.shape[0] - 4 < y < sigma.shape[0]
+    assert f'{sigma[y, x]:.2f} px' in work.read_out(
+        job, (shown.shape[1] - 1, shown.shape[0] - 1))
+    with pytest.raises(ValueError, match='beside the photograph'):
+        work.locate(job, (shown.shape[1], 0))
+    work.shown.cache_clear()
+
+
+def test_refocusing_changes_the_picture_and_writes_it(job):
+    before, after, paths = work.refocus(job, 6.0, (100, 100))
+    assert np.abs(before.astype(float) - after).mean() > 0.5
+    np.testing.assert_array_equal(images.read_image(paths[0]), after)
+    assert [pathlib.Path(path).name for path in paths] == [
+        'chelsea_magnified.png', 'chelsea_magnified_before_after.png']
+
+
+def test_depth_is_written_in_the_formats_of_its_command(job):
+    _, unit, paths = work.make_depth(job, 'far', ['npy', 'ply'])
+    assert 'pseudo-depth' in unit
+    assert [pathlib.Path(path).name for path in paths] == [
+        'chelsea_depth.npy', 'chelsea_depth.ply']
+    assert np.load(paths[0]).min() == 0
+
+
+def test_a_scene_is_sharp_at_its_focal_distance_and_its_sigma_exact():
+    scene = work.load_scene(None)
+    picture, sigma = work.defocus_scene(scene, 1.7, 3.0)
+    assert abs(sigma.max() - 3.0) < 0.02
+    focused = np.abs(1 / scene[1] - 1 / 1.7) < 0.002
+    assert focused.any() and sigma[focused].max() < 0.1
+    sharp, zero = work.defocus_scene(scene, 1.7, 0.0)
+    assert zero.max() == 0
+    assert np.abs(sharp - 255 * scene[0]).max() <= 0.5
+    assert np.abs(picture.astype(float) - sharp).mean() > 1
+
+
+@pytest.mark.parametrize('size, found', [
+    ((10000, 10000), '100 megapixels'),
+    ((20000, 10000), 'more than 179 megapixels')])
+def test_a_picture_of_too_many_pixels_is_not_decoded(tmp_path, size, found):
+    path = bare_png(tmp_path / 'huge.png', size)
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match=f'^huge.png has {found}; .* 50 at'):
+        work.map_upload(path, tmp_path, 'unused', None, 50_000_000)
+    assert time.perf_counter() - start < 1
+
+
+def test_what_is_no_picture_is_named_without_its_folder(tmp_path, model_file):
+    path = tmp_path / 'notes.txt'
+    path.write_text('no picture')
+    with pytest.raises(ValueError, match='^notes.txt: not a picture'):
+        work.map_upload(path, tmp_path, model_file)
+
+
+def test_a_photograph_whose_time_is_over_is_asked_for_again(
+        tmp_path, model_file):
+    upload = shutil.copy(PHOTOGRAPHS / 'chelsea.jpg', tmp_path)
+    job = work.map_upload(upload, tmp_path, model_file)
+    pathlib.Path(upload).unlink()
+    with pytest.raises(ValueError, match='choose it again'):
+        work.refocus(job, 4.0)
+    work.forget(job)
+    with pytest.raises(ValueError, match='choose it again'):
+        work.describe(job)
+
+
+def test_the_sweep_takes_what_is_old_and_leaves_the_rest(tmp_path):
+    (tmp_path / 'upload').mkdir()
+    (tmp_path / 'upload/photo.jpg').write_bytes(b'')
+    command.sweep(tmp_path, 60)
+    assert (tmp_path / 'upload/photo.jpg').exists()
+    command.sweep(tmp_path, -1)
+    command.sweep(tmp_path, -1)
+    assert not list(tmp_path.iterdir())
