@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from dmenet_tf import foreign_weights, networks, variables
+from dmenet_tf import foreign_weights, networks, variables, weights
 
 DATA = pathlib.Path(__file__).parent / 'data'
 SIDE_LEVELS = (4, 3, 2, 1, 0)
@@ -109,6 +109,14 @@ def test_all_variables_of_the_authors_are_used(authors_networks,
             for name, variable in variables.of(model).items()}
     assert len(used) == 313
     assert used == {k: tuple(shape) for k, shape in authors_shapes.items()}
+
+
+def test_the_checkpoint_is_described_by_what_its_networks_are(
+        authors_networks, authors_checkpoint):
+    said = weights.describe(authors_checkpoint)
+    assert said['convention'] == 'legacy15'
+    assert said['architecture'] == networks.architecture(authors_networks.B)
+    assert 'authors' in said['trained']
 
 
 def test_numbers_of_parameters_are_the_papers(authors_networks):
