@@ -24,7 +24,7 @@ def arrays(path):
                 if name != 'metadata'}
 
 
-def finish(process, seconds=600):
+def finish(process, seconds=1200):
     """(what it printed, exit status); kills what does not end by itself."""
     try:
         return process.communicate(timeout=seconds)[0], process.returncode
@@ -83,7 +83,7 @@ def test_a_damaged_picture_is_one_clear_line_and_the_end(damaged, start):
     """Five times: what it waited for at Python's end is a race."""
     for _ in range(5):
         shutil.rmtree(damaged.workdir, ignore_errors=True)
-        output, status = finish(start(damaged), seconds=180)
+        output, status = finish(start(damaged), seconds=300)
         assert status == 1, output
         assert output.splitlines()[-1].startswith('error: '), output
         assert '3.png' in output.splitlines()[-1]

@@ -48,7 +48,7 @@ def start_cluster(start):
 def finish_all(processes):
     """What they printed, after all have ended."""
     try:
-        return [process.communicate(timeout=600)[0] for process in processes]
+        return [process.communicate(timeout=1200)[0] for process in processes]
     finally:
         for process in processes:
             process.kill()
