@@ -6,6 +6,7 @@ one line naming the file, and what is unlikely is a warning.
 """
 
 import dataclasses
+import pathlib
 from typing import NamedTuple
 
 import numpy as np
@@ -175,7 +176,8 @@ def _refuse_unlikely(pair, depth_m, read_as):
 
 def _warnings(pair, raw, known, unknown):
     """Lines on what is unlikely; `known` are the distinct depths, sorted."""
-    found = [layouts.LAYOUTS[pair.layout].warning] if pair.layout else []
+    found = [layouts.LAYOUTS[pair.layout].warning if pair.layout else
+             _guess(pair)]
     near, far = float(known[0]), float(known[-1])
     if far / near < FLAT:
         found.append(f'all depths lie within {far / near - 1:.2%}')
@@ -186,6 +188,17 @@ def _warnings(pair, raw, known, unknown):
                      'blur will come in bands')
     found.append(_gap(raw, known))
     return tuple(text for text in found if text)
+
+
+def _guess(pair):
+    """A line if the unit of a .pfm file is a guess: it may hold depth."""
+    path = pathlib.Path(pair.depth)
+    if (path.suffix.lower() != '.pfm' or pair.depth_unit != 'auto'
+            or pair.depth_scale is not None
+            or rgbd.read_calibration(path.parent)):
+        return ''
+    return ('a .pfm without calib.txt is taken for disparity unless its sky '
+            'is 65504; if it holds depth, pass --depth_unit=m')
 
 
 def _gap(raw, known):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # It takes half a second to import.
     from distributed import Client
 
 Record = dict[str, Any]
-VERSION = 2  # of what is drawn: a change of any pixel raises it
+VERSION = 3  # of what is drawn: a change of any pixel raises it
 PROCEDURAL = 'procedural'
 KERNELS = (*render.KERNELS, 'mixed')
 _PNG_LEVEL = 4  # 3 % larger than 6, in half the time

@@ -149,9 +149,10 @@ def _to_metres(path, codes, unit, scale, layout, sky_depth):
         values /= _smallest(values)
     if layout.focal_widths is not None:
         values *= _axis_share(values.shape, layout.focal_widths)
-    limit = SKY_M if sky_depth is None else sky_depth
-    values[values >= limit] = np.inf
-    return values.astype(np.float32)
+    depth_m = values.astype(np.float32)
+    limit = np.float32(SKY_M if sky_depth is None else sky_depth)
+    depth_m[depth_m >= limit] = np.inf
+    return depth_m
 
 
 def _is_sentinel(codes, unit, scale):

@@ -1,5 +1,6 @@
 """A tiny dataset in each layout, as it is published: metres, gaps, pictures."""
 
+import pickle
 import struct
 
 import h5py
@@ -12,6 +13,7 @@ from PIL import Image
 
 from dmenet_tf.syndof import (
     check,
+    distinct,
     generate,
     layout_search,
     layouts,
@@ -247,6 +249,23 @@ def test_a_layout_that_is_asked_for_is_the_only_one(dataset):
         pairs.find_pairs(root, layout=other)
 
 
+def test_pairs_travel_to_other_processes(dataset):
+    found, _ = pairs.find_pairs(dataset[0], sky_depth=3.0)
+    sent = pickle.loads(pickle.dumps(found))
+    assert sent == found
+    assert check.inspect(sent[-1]) == check.inspect(found[-1])
+    assert check.inspect(sent[0]).far < 3.0
+
+
+def test_frames_inside_a_file_are_told_apart(tmp_path):
+    nyuv2(tmp_path)
+    one, two = pairs.find_pairs(tmp_path)[0]
+    small = [distinct.thumbnail(pair)[1] for pair in (one, two)]
+    np.testing.assert_allclose(small[1], small[0] / 2, atol=0.01)
+    kept, drops = distinct.drop_similar([one, two], small, max_psnr=30)
+    assert (kept, drops) == ([one, two], [])
+
+
 @pytest.mark.parametrize('build', [nyuv2, ibims1])
 def test_a_single_matlab_file_can_be_named(tmp_path, build):
     build(tmp_path)
@@ -366,9 +385,10 @@ def test_airsim_pfm_is_depth(tmp_path):
     a, b = pairs.find_pairs(tmp_path)[0]
     assert check.inspect(a).read_as == 'm'
     assert check.inspect(b).read_as == 'disparity'
+    assert 'pass --depth_unit=m' in check.inspect(b).warnings[0]
     b = pairs.find_pairs(tmp_path, layout='airsim')[0][1]
     report = check.inspect(b)
-    assert report.read_as == 'AirSim, m'
+    assert (report.read_as, report.warnings) == ('AirSim, m', ())
     assert report.far == pytest.approx(DEPTH_M.max())
 
 
