@@ -160,7 +160,7 @@ def _is_sentinel(codes, unit, scale):
     finite = codes[np.isfinite(codes)]
     if finite.size == 0:
         return np.zeros(codes.shape, bool)
-    largest = finite.max()
+    largest = float(finite.max())
     if codes.dtype == np.uint16 or largest == _SATURATED:
         return codes == _SATURATED
     metres = codes.dtype.kind == 'f' and unit == 'm' and scale is None

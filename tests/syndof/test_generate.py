@@ -214,6 +214,17 @@ def test_what_cannot_be_is_one_line(arguments, line):
     assert done.stderr == f'error: {line}\n'
 
 
+@pytest.mark.parametrize('said', [{'layout': 'kitti'}, {'sky_depth': 50.0},
+                                  {'depth_unit': 'cm'}])
+def test_a_run_does_not_go_on_with_depth_read_otherwise(tmp_path, said):
+    pair = Pair('a', 'a.png', 'a_depth.png')
+    generate.start_folder(tmp_path, generate.Recipe(), [pair])
+    generate.start_folder(tmp_path, generate.Recipe(), [pair])
+    with pytest.raises(ValueError, match='was begun with scenes='):
+        generate.start_folder(tmp_path, generate.Recipe(),
+                              [dataclasses.replace(pair, **said)])
+
+
 def test_help_shows_every_flag_in_groups():
     done = run('--help')
     assert (done.returncode, done.stderr) == (0, '')
