@@ -24,6 +24,8 @@ weights as --model.
 """
 
 import dataclasses
+import os
+import sys
 import typing
 
 from absl import flags, logging
@@ -93,5 +95,23 @@ def main(arguments: list[str]) -> int:
     return loop.run(config)
 
 
+def _main_that_ends(arguments):
+    """main(), but after an error of the training the process ends at once.
+
+    On its way out Python waits for threads of tf.data, and where one of them
+    is about to enter Python code both wait for ever.
+    """
+    try:
+        return main(arguments)
+    except command.UsageError:
+        raise
+    except command.ERRORS as error:
+        print(f'error: {error}', file=sys.stderr)
+        logging.flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
+
+
 if __name__ == '__main__':
-    command.run(main, define_flags, __doc__, groups())
+    command.run(_main_that_ends, define_flags, __doc__, groups())
