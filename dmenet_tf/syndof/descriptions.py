@@ -35,8 +35,10 @@ def described(found: Sequence[Pair], path: pathlib.Path) -> list[Pair]:
         common = _depth_fields(content)
         scenes = {scene['scene']: scene for scene in content.get('scenes', [])}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f'{path}: not as docs/syndof.md says: '
-                         f'{error!r}.') from error
+        raise ValueError(
+            f'{path}: it must be {{"depth_unit": ..., "depth_scale": ..., '
+            '"scenes": [{"scene": NAME, "split": ..., ...}, ...]}: '
+            f'{error!r}.') from error
     return [_with_scene(pair, scenes.get(pair.name, {}), common)
             for pair in found]
 

@@ -9,8 +9,8 @@ What is sky, besides infinity and what a layout says:
 
 * the largest code of a file if it is 65504 (half floats: AirSim) or 65535
   (saturated uint16, of whatever type and scale it has become);
-* in uint16, 65535 in any case; in float metres, 65.535 and 655.35, which
-  65535 becomes from mm and cm, if they are the largest;
+* in uint16, 65535 in any case; in float metres, what 65535 becomes from mm
+  (65.535), cm and other usual codes, if it is the largest;
 * SKY_M and farther: TartanAir and UnrealCV store 10000, Sintel 1e11.
 
 A disparity d becomes metres by the calib.txt beside it, z = baseline f /
@@ -31,7 +31,9 @@ UNITS = ('auto', 'm', 'cm', 'mm', 'px', 'relative')
 _METRES = {'m': 1.0, 'cm': 0.01, 'mm': 0.001}
 SKY_M = 1e4  # No lens tells 10 km from infinity.
 _SATURATED = 65535
-_SATURATED_M = (np.float32(65.535), np.float32(655.35))
+# What 65535 has become in files that others made of uint16: cm, KITTI's 1/256
+# m, mm, Matterport's 1/4000 m, TUM's 1/5000 m.
+_SATURATED_M = tuple(_SATURATED / n for n in (100, 256, 1000, 4000, 5000))
 # Without doffs a disparity of nearly 0 would put its pixel anywhere; the
 # depth of a relative map ends at this many times its nearest point.
 MAX_RELATIVE_DEPTH = 100.0
@@ -163,9 +165,9 @@ def _is_sentinel(codes, unit, scale):
     largest = float(finite.max())
     if codes.dtype == np.uint16 or largest == _SATURATED:
         return codes == _SATURATED
-    metres = codes.dtype.kind == 'f' and unit == 'm' and scale is None
-    if codes.dtype.kind == 'f' and largest == depth_files.HALF_MAX or (
-            metres and np.float32(largest) in _SATURATED_M):
+    scaled = unit == 'm' and scale is None and np.any(
+        np.isclose(largest, _SATURATED_M, rtol=1e-6, atol=0))
+    if codes.dtype.kind == 'f' and (largest == depth_files.HALF_MAX or scaled):
         return codes == largest
     return np.zeros(codes.shape, bool)
 

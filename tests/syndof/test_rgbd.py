@@ -182,7 +182,9 @@ def test_images_keep_16_bits(tmp_path):
     ([65535.0, 8000.0], {'scale': 0.001}),      # what was uint16
     ([65535.0, 40000.0], {'scale': 0.0002}),
     ([65.535, 8.0], {}),
-    ([655.35, 8.0], {})])
+    ([655.35, 8.0], {}),
+    ([65535 / 256, 8.0], {}),
+    ([65535 / 5000, 8.0], {})])
 @pytest.mark.parametrize('dtype', [np.float32, np.float64])
 def test_what_stands_for_sky_is_sky(tmp_path, codes, options, dtype):
     np.save(tmp_path / 'a.npy', np.array([codes], dtype))
