@@ -249,9 +249,15 @@ def _released_on_error():
 
 def _clear_frames(error):
     """Clears the local variables of an error and of those that led to it."""
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__context__
+    found = [error]
+    for error in found:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            with contextlib.suppress(RuntimeError):  # It is still running.
+                frame.clear()
+                # Brings a copy that someone asked for up to date.
+                len(frame.f_locals)
+        found += [other for other in (error.__cause__, error.__context__)
+                  if other is not None and other not in found]
 
 
 def _train(config):

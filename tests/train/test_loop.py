@@ -178,6 +178,7 @@ def test_an_error_takes_its_batches_with_it(b_alone, monkeypatch):
     def fail(now):
         batches = Batches()
         seen.append(weakref.ref(batches))
+        assert 'batches' in locals()  # TensorFlow too makes this copy.
         try:
             raise KeyError('within')
         except KeyError as error:
