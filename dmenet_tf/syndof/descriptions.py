@@ -5,17 +5,14 @@
 depth_unit, depth_scale}.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import pathlib
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from dmenet_tf.syndof.pairs import Pair
+Pair = TypeVar('Pair')  # pairs.Pair, which is made of what is found here.
 
 
 def described(found: Sequence[Pair], path: pathlib.Path) -> list[Pair]:
