@@ -221,8 +221,8 @@ class Config:
 # it is what they hold that counts (checkpoints.py), not where.
 FREE_ON_RESUME = frozenset({
     'workdir', 'synthetic', 'real', 'binary', 'validate_synthetic',
-    'validate_binary', 'cache', 'checkpoint_every', 'log_every',
-    'validate_every'})
+    'validate_binary', 'cache', 'skip_corrupt', 'checkpoint_every',
+    'log_every', 'validate_every'})
 
 _LAMBDAS = {'lambda_adv': 1e-3, 'lambda_D': 1.0, 'lambda_C': 1e-4,
             'lambda_S': 2e-2, 'lambda_aux': 1.0}
