@@ -1,5 +1,6 @@
-"""Atomic writes, and progress that is shown where it helps."""
+"""Atomic writes, lists of names, and progress that is shown where it helps."""
 
+import codecs
 import contextlib
 import errno
 import os
@@ -9,7 +10,6 @@ import tempfile
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from absl import logging
 from tqdm import tqdm
 
 
@@ -75,13 +75,67 @@ def save_npy(path: str | os.PathLike, array: np.ndarray) -> None:
         np.save(_Plain(file), array)
 
 
-class _LogLines:
-    """A stand-in for a terminal: turns tqdm's updates into log lines."""
+def read_lines(path: str | os.PathLike,
+               failed: list[str] | None = None) -> list[str]:
+    """Lines of a text file in UTF-8, or in UTF-16 with a mark, stripped.
+
+    Args:
+        path: Of the file.
+        failed: See decode_lines.
+
+    Raises:
+        ValueError, OSError: One line that names the file.
+    """
+    return decode_lines(pathlib.Path(path).read_bytes(), str(path), failed)
+
+
+def decode_lines(content: bytes, name: str,
+                 failed: list[str] | None = None) -> list[str]:
+    """read_lines of what was read already.
+
+    Args:
+        content: Of the file.
+        name: For errors.
+        failed: Gets an error for each line that cannot be read, which becomes
+            empty; None: the first is raised.
+
+    Raises:
+        ValueError: One line with the name and the number of the line.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        # Zero bytes, for what cannot be decoded is refused like them.
+        content = content.decode('utf-16', 'replace').replace(
+            '\N{REPLACEMENT CHARACTER}', '\0').encode()
+    content, lines = content.removeprefix(codecs.BOM_UTF8), []
+    for number, line in enumerate(content.splitlines(), 1):
+        try:
+            lines.append(_decoded(line))
+        except ValueError as error:
+            if failed is None:
+                raise ValueError(f'{name}, line {number}: {error}') from None
+            failed.append(f'{name}, line {number}: {error}')
+            lines.append('')
+    return lines
+
+
+def _decoded(line):
+    try:
+        text = line.decode().strip()
+    except UnicodeDecodeError:
+        text = '\0'
+    if '\0' in text:
+        raise ValueError('not text in UTF-8; save the list in UTF-8, or in '
+                         'UTF-16 with a byte order mark.')
+    return text
+
+
+class _Lines:
+    """A stand-in for a terminal: tqdm's updates become lines on stderr."""
 
     def write(self, text):
         text = text.strip('\r\n ')
         if text:
-            logging.info('%s', text)
+            print(text, file=sys.stderr, flush=True)
 
     def flush(self):
         pass
@@ -95,7 +149,7 @@ def complain(line: object) -> None:
 def progress(iterable: Iterable | None = None, total: int | None = None,
              unit: str = 'it', desc: str | None = None,
              initial: int = 0) -> tqdm:
-    """tqdm's bar when a terminal watches, else a log line every half minute.
+    """tqdm's bar when a terminal watches, else a line every half minute.
 
     Args:
         iterable: What to go through; None to call update() by hand.
@@ -108,6 +162,6 @@ def progress(iterable: Iterable | None = None, total: int | None = None,
         return tqdm(iterable, desc=desc, total=total, unit=unit,
                     initial=initial, smoothing=0.05, dynamic_ncols=True)
     return tqdm(iterable, desc=desc, total=total, unit=unit, initial=initial,
-                file=_LogLines(), mininterval=30, maxinterval=60, delay=5,
+                file=_Lines(), mininterval=30, maxinterval=60, delay=5,
                 bar_format='{desc}: {n_fmt}/{total_fmt} {rate_fmt}, '
                            '{remaining} left {postfix}')

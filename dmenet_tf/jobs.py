@@ -13,6 +13,8 @@ import concurrent.futures
 import dataclasses
 import errno
 import itertools
+import math
+import os
 import pathlib
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -24,6 +26,9 @@ from dmenet_tf import command, files, images
 
 # Of these nothing is wrong with the photograph, and the next will fail too.
 _DISK_ERRORS = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT)
+# Of these only the name of the photograph's results is wrong: too long, or
+# not in the code of the file system.
+_NAME_ERRORS = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +75,9 @@ def find_jobs(arguments: Iterable[str], output_dir: str | pathlib.Path,
     would be written.
 
     Args:
-        arguments: Files, folders, .txt lists of one path a line, '-' for
-            such a list on standard input.
+        arguments: Files, folders, .txt lists of one path a line, relative to
+            the list; '-' for such a list on standard input, relative to the
+            working directory.
         output_dir: Folder of the results.
         recursive: Whether to look into folders of folders; the results then
             lie in the same tree.
@@ -79,15 +85,17 @@ def find_jobs(arguments: Iterable[str], output_dir: str | pathlib.Path,
 
     Returns:
         (jobs, failed): the jobs; one line for each photograph that cannot be
-        one: a folder or list that is empty, or results that would overwrite
-        those of another photograph, which is named too.
+        one: a folder or list that is empty or cannot be read, a line of a
+        list that is no path, or results that would overwrite those of another
+        photograph, which is named too.
     """
     found, failed = [], []
     for argument in arguments:
-        pairs = _photographs(str(argument), recursive)
-        found += [Job(path, pathlib.Path(output_dir) / place.with_suffix(''))
-                  for path, place in pairs]
-        if not pairs:
+        pairs, lines = _photographs(str(argument), recursive)
+        found += [Job(path, pathlib.Path(output_dir) / below.with_suffix(''))
+                  for path, below in pairs]
+        failed += lines
+        if not pairs and not lines:
             kind = 'folder' if pathlib.Path(argument).is_dir() else 'list'
             failed.append(f'{argument}: a {kind} without pictures.')
     if results:
@@ -95,7 +103,7 @@ def find_jobs(arguments: Iterable[str], output_dir: str | pathlib.Path,
     owners = {}
     for job in found:
         owner = owners.setdefault(job.target, job)
-        if _place(owner.photograph) != _place(job.photograph):
+        if place(owner.photograph) != place(job.photograph):
             failed.append(
                 f'{job.photograph}: its results would overwrite those of '
                 f'{owner.photograph}; give it another --output_dir.')
@@ -103,30 +111,44 @@ def find_jobs(arguments: Iterable[str], output_dir: str | pathlib.Path,
 
 
 def _without_results(found, results):
-    made = {_place(path) for job in found for path in results(job)}
-    return [job for job in found if _place(job.photograph) not in made]
+    made = {place(path) for job in found for path in results(job)}
+    return [job for job in found if place(job.photograph) not in made]
 
 
 def _photographs(argument, recursive):
-    """Pairs of a path and its place below the output folder."""
+    """(pairs of a path and its place below the output folder, errors)."""
     path = pathlib.Path(argument)
-    if argument == '-':
-        return _listed(sys.stdin)
-    if path.is_dir():
+    if argument == '-' or (path.suffix.lower() == '.txt'
+                           and os.path.isfile(path)):
+        return _listed(argument)
+    if os.path.isdir(path):
         return [(p, p.relative_to(path))
-                for p in images.find_images(path, recursive)]
-    if path.suffix.lower() == '.txt' and path.is_file():
-        with path.open() as file:
-            return _listed(file)
-    return [(path, pathlib.Path(path.name))]
+                for p in images.find_images(path, recursive)], []
+    return [(path, pathlib.Path(path.name))], []
 
 
-def _listed(lines):
-    paths = [pathlib.Path(line.strip()) for line in lines if line.strip()]
-    return [(path, pathlib.Path(path.name)) for path in paths]
+def _listed(argument):
+    """_photographs of a list."""
+    pairs, failed = [], []
+    folder = pathlib.Path(argument).parent
+    name = 'standard input' if argument == '-' else argument
+    try:
+        content = (sys.stdin.buffer.read() if argument == '-'
+                   else pathlib.Path(argument).read_bytes())
+    except OSError as error:
+        return [], [f'{name}: {error.strerror}.']
+    for number, line in enumerate(
+            files.decode_lines(content, name, failed), 1):
+        path = folder / line
+        if os.path.isdir(path) and line:
+            failed.append(f'{name}, line {number}: {line} is a folder, not a '
+                          'picture.')
+        elif line:
+            pairs.append((path, pathlib.Path(path.name)))
+    return pairs, failed
 
 
-def _place(path):
+def place(path: pathlib.Path) -> pathlib.Path:
     """One path for every way to name a file; links are files of their own."""
     return path.parent.resolve() / path.name
 
@@ -134,7 +156,9 @@ def _place(path):
 def unfinished(jobs: Iterable[Job], suffixes: Collection[str]) -> list[Job]:
     """The jobs that lack a result of one of these suffixes."""
     return [job for job in jobs
-            if not all(job.path(suffix).exists() for suffix in suffixes)]
+            # Not Path.exists: it fails for a name that is too long.
+            if not all(os.path.exists(job.path(suffix))
+                       for suffix in suffixes)]
 
 
 def process(jobs: Iterable[Job], read: Callable[[Job], Any],
@@ -147,7 +171,8 @@ def process(jobs: Iterable[Job], read: Callable[[Job], Any],
         read: Job -> what work needs of it. Its ValueError and OSError are
             outcomes.
         work: Job, what was read -> the result. Its ValueError is an outcome.
-        write: Job, the result -> Outcome.made.
+        write: Job, the result -> Outcome.made. What it cannot write under
+            that name is an outcome.
 
     Yields:
         Outcome of each job, in order.
@@ -202,7 +227,12 @@ def _worked(work, job, found):
 def _written(write, job, result):
     try:
         return Outcome(job, made=write(job, result))
+    except UnicodeError as error:
+        return Outcome(job, _line(job, error))
     except OSError as error:
+        if error.errno in _NAME_ERRORS:
+            return Outcome(job, _line(job, f'{error.strerror}: '
+                                           f'{error.filename}'))
         if error.errno not in _DISK_ERRORS:
             raise
         raise OSError(
@@ -230,6 +260,31 @@ def define_flags(output_dir: str) -> None:
     flags.DEFINE_bool(
         'overwrite', False, 'Make results again that are there; otherwise '
         'their photographs are skipped.')
+    flags.DEFINE_string(
+        'range', None, 'LOW,HIGH: the codes of black and white, for pictures '
+        'whose type has no range of its own (floats, integers of 32 bits or '
+        'with a sign), or that look dark because they use 10 or 12 bits of 16 '
+        'and do not say so (0,4095).')
+
+
+def value_range() -> tuple[float, float] | None:
+    """(low, high) of --range, see images.read_image; None without it.
+
+    Raises:
+        UsageError: It is not two numbers, the smaller one first.
+    """
+    text = flags.FLAGS.range
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(','))
+    except ValueError:
+        low = high = math.nan
+    if not (low < high and math.isfinite(high - low)):
+        raise command.UsageError(
+            '--range needs LOW,HIGH, the codes of black and white, two '
+            f'numbers, the smaller one first. Received: {text!r}.')
+    return low, high
 
 
 def from_flags(arguments: Collection[str],

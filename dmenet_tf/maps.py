@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 import numpy.typing as npt
+from absl import logging
 from PIL import Image
 from skimage import measure
 
@@ -34,7 +35,8 @@ def write(sigma: npt.NDArray[np.float32], kind: str,
     Args:
         sigma: [h, w], float32, px.
         kind: One of FORMATS:
-            npy, png16, tiff  the numbers, see sigma_files
+            npy, png16, tiff  the numbers, see sigma_files; what png16 cuts is
+                              warned of
             color       viridis with a bar in px
             overlay     the colours over the photograph
             normalized  8-bit grey, the paper's d = sigma / 7 px
@@ -44,6 +46,8 @@ def write(sigma: npt.NDArray[np.float32], kind: str,
         max_sigma: px at the bright end of the colours; None: the map's own
             largest, at least 1 px.
     """
+    if kind == 'png16':
+        _warn_of_cuts(sigma, path)
     if kind in _WRITERS:
         _WRITERS[kind](path, sigma)
         return
@@ -52,6 +56,15 @@ def write(sigma: npt.NDArray[np.float32], kind: str,
     picture = Image.fromarray(_picture(sigma, kind, photograph, max_sigma))
     with files.atomic_path(path) as temporary:
         picture.save(temporary, compress_level=3)
+
+
+def _warn_of_cuts(sigma, path):
+    most = sigma_files.MAX_CODE / sigma_files.CODES_PER_PX
+    if sigma.max() > np.float32(most):
+        logging.warning(
+            '%s: its largest sigma, %.2f px, is cut to %s px, the most that '
+            '16 bits hold; --format=npy or tiff keeps it.', path, sigma.max(),
+            most)
 
 
 def _picture(sigma, kind, photograph, max_sigma):

@@ -7,9 +7,10 @@ writes for each photograph
     maps/photo_sigma.png   the same in colour, with a bar in px
 
 Arguments are photographs, folders (--recursive keeps their tree), .txt files
-with one path a line, or `-` for such a list on standard input. What is there
-already is skipped, so a call that was interrupted goes on where it stopped;
-maps that lie among the photographs are not mapped themselves.
+with one path a line, relative to the list, or `-` for such a list on standard
+input, relative to the working directory. What is there already is skipped, so
+a call that was interrupted goes on where it stopped; maps that lie among the
+photographs are not mapped themselves.
 A photograph that cannot be read costs one line on the terminal; the others
 are still mapped, and the exit status is 1.
 """
@@ -33,7 +34,8 @@ def map_photographs(todo: Iterable[jobs.Job], model, kinds: Collection[str],
                     max_sigma: float | None = None,
                     on_summary: Callable[[jobs.Job, maps.Summary],
                                          None] | None = None,
-                    runner: Callable[[np.ndarray], np.ndarray] | None = None
+                    runner: Callable[[np.ndarray], np.ndarray] | None = None,
+                    value_range: tuple[float, float] | None = None
                     ) -> Iterator[jobs.Outcome]:
     """Reads, estimates and writes at the same time; a bad file costs a line.
 
@@ -45,6 +47,7 @@ def map_photographs(todo: Iterable[jobs.Job], model, kinds: Collection[str],
         max_sigma: See maps.write.
         on_summary: Called with (job, maps.Summary) of every map, if given.
         runner: See runtimes.make_runner; None: TensorFlow.
+        value_range: See images.read_image.
 
     Yields:
         jobs.Outcome of each photograph; `made` is the path to look at.
@@ -54,6 +57,9 @@ def map_photographs(todo: Iterable[jobs.Job], model, kinds: Collection[str],
     """
     from dmenet_tf import estimation
     tile = estimation.AUTO if tile is None else tile
+
+    def read(job):
+        return images.read_image(job.photograph, value_range)
 
     def work(job, photograph):
         sigma = estimation.estimate(photograph, model, max_side, tile, runner)
@@ -69,11 +75,7 @@ def map_photographs(todo: Iterable[jobs.Job], model, kinds: Collection[str],
             on_summary(job, maps.summarise(sigma, str(job.photograph), scale))
         return job.path(maps.FORMATS[_shown(kinds)])
 
-    return jobs.process(todo, _read, work, write)
-
-
-def _read(job):
-    return images.read_image(job.photograph)
+    return jobs.process(todo, read, work, write)
 
 
 def _shown(kinds):
@@ -82,11 +84,16 @@ def _shown(kinds):
                 if kind in kinds)
 
 
+# Of a name that is not UTF-8 the table is, for others to read.
+_ENCODING = {'encoding': 'utf-8', 'errors': 'backslashreplace'}
+
+
 class SummaryFile:
     """The rows of --summary, kept beside it until all are there.
 
     Rows are appended to FILE.part as maps are made, so that an interrupted
-    call loses none; finish() puts them in the order of the photographs.
+    call loses none; finish() puts them in the order of the photographs. What
+    is not UTF-8 in a name stands there as \\udcff.
     """
 
     def __init__(self, path: str | pathlib.Path):
@@ -96,8 +103,9 @@ class SummaryFile:
         self.rows = {}
         for file in (self.path, self.part):
             if file.exists():
-                with file.open(newline='') as opened:
-                    self.rows |= {row[0]: row for row in csv.reader(opened)
+                with file.open(newline='', **_ENCODING) as opened:
+                    self.rows |= {_key(row[0]): row
+                                  for row in csv.reader(opened)
                                   if len(row) == len(self._header())}
 
     @staticmethod
@@ -105,23 +113,29 @@ class SummaryFile:
         return [field.name for field in dataclasses.fields(maps.Summary)]
 
     def has(self, job: jobs.Job) -> bool:
-        return str(job.photograph) in self.rows
+        return _key(job.photograph) in self.rows
 
     def add(self, job: jobs.Job, summary: maps.Summary) -> None:
         row = [str(value) for value in dataclasses.astuple(summary)]
-        self.rows[str(job.photograph)] = row
+        self.rows[_key(job.photograph)] = row
         line = io.StringIO()
         csv.writer(line).writerow(row)
-        with self.part.open('a', newline='') as file:
+        with self.part.open('a', newline='', **_ENCODING) as file:
             file.write(line.getvalue())
 
     def finish(self, found: Iterable[jobs.Job]) -> None:
-        rows = [self.rows[str(job.photograph)] for job in found
-                if self.has(job)]
+        rows = [[str(job.photograph), *self.rows[_key(job.photograph)][1:]]
+                for job in found if self.has(job)]
         with (files.atomic_path(self.path) as temporary,
-              temporary.open('w', newline='') as file):
+              temporary.open('w', newline='', **_ENCODING) as file):
             csv.writer(file).writerows([self._header(), *rows])
         self.part.unlink(missing_ok=True)
+
+
+def _key(photograph):
+    """One for every way to write the path of a photograph, and its row."""
+    place = str(jobs.place(pathlib.Path(photograph)))
+    return place.encode(**_ENCODING).decode('utf-8')
 
 
 def possible_maps(job: jobs.Job) -> list[pathlib.Path]:
@@ -187,6 +201,7 @@ def main(arguments: list[str]) -> int:
     flag = flags.FLAGS
     if flag.allow_huge:
         Image.MAX_IMAGE_PIXELS = None
+    jobs.value_range()  # A wrong one is said before anything is read.
     found, failed = jobs.from_flags(arguments, possible_maps)
     summary = SummaryFile(flag.summary) if flag.summary else None
     todo = found if flag.overwrite else unmapped(found, flag.format, summary)
@@ -207,7 +222,8 @@ def _map(found, todo, summary):
     runner = runtimes.make_runner(model, flag.runtime,
                                   _calibration_photographs(found))
     return map_photographs(todo, model, flag.format, flag.max_side, flag.tile,
-                           flag.max_sigma, summary and summary.add, runner)
+                           flag.max_sigma, summary and summary.add, runner,
+                           jobs.value_range())
 
 
 def _calibration_photographs(found):
@@ -232,7 +248,7 @@ def _readable(paths):
     """Yields the photographs that can be read."""
     for path in paths:
         try:
-            yield images.read_image(path)
+            yield images.read_image(path, jobs.value_range())
         except (ValueError, OSError):
             continue  # Mapping it will say why.
 

@@ -72,3 +72,27 @@ def test_progress_counts_and_yields_everything(capsys):
     with files.progress(total=4, initial=1) as bar:
         bar.update()
         assert bar.n == 2
+
+
+def test_progress_that_nobody_watches_is_lines_without_a_prefix(capsys):
+    with files.progress(total=4, unit='step', desc='Training') as bar:
+        bar.delay = 0
+        bar.update()
+        bar.refresh()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines and lines[0].startswith('Training: 1/4 ')
+
+
+def test_lines_of_a_list(tmp_path):
+    path = tmp_path / 'list.txt'
+    path.write_bytes('a\n\nß\r\nb'.encode('utf-16'))
+    assert files.read_lines(path) == ['a', '', 'ß', 'b']
+    path.write_bytes(b'a\n\xff\nb\n')
+    with pytest.raises(ValueError, match='^[^\n]*list.txt, line 2: [^\n]*$'):
+        files.read_lines(path)
+    failed = []
+    assert files.read_lines(path, failed) == ['a', '', 'b']
+    assert len(failed) == 1 and 'line 2' in failed[0]
+    path.write_bytes('ab'.encode('utf-16')[:-1])
+    with pytest.raises(ValueError, match='list.txt, line 1: '):
+        files.read_lines(path)

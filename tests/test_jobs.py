@@ -35,8 +35,80 @@ def test_folders_trees_and_lists_become_jobs(tmp_path, monkeypatch):
     listed = tmp_path / 'list.txt'
     listed.write_text(f'{tmp_path}/b.c.tiff\n\n{tmp_path}/a/1.jpg\n')
     assert targets(listed) == ['out/b.c.npy', 'out/1.npy']
-    monkeypatch.setattr(sys, 'stdin', io.StringIO(' x/y.jpg \n'))
-    assert targets('-') == ['out/y.npy']
+    assert photographs('-', monkeypatch, b' x/y.jpg \n') == ['x/y.jpg']
+
+
+def photographs(argument, monkeypatch=None, typed=b''):
+    if monkeypatch:
+        monkeypatch.setattr(sys, 'stdin', io.TextIOWrapper(io.BytesIO(typed)))
+    found, failed = jobs.find_jobs([argument], OUT)
+    assert not failed
+    return [str(job.photograph) for job in found]
+
+
+MARKED = {'utf-8': 'utf-8', 'utf-8 with a mark': 'utf-8-sig',
+          'utf-16, marked': 'utf-16'}
+
+
+@pytest.mark.parametrize('code', MARKED.values(), ids=MARKED)
+def test_lists_of_any_code_name_paths_from_their_folder(
+        tmp_path, monkeypatch, code):
+    content = '\r\n'.join(['a.jpg', 'größe/b.jpg', '/abs/c.jpg']).encode(code)
+    (tmp_path / 'deep').mkdir()
+    (tmp_path / 'deep/list.txt').write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    assert photographs('deep/list.txt') == [
+        'deep/a.jpg', 'deep/größe/b.jpg', '/abs/c.jpg']
+    # Of standard input nobody knows another folder.
+    assert photographs('-', monkeypatch, content) == [
+        'a.jpg', 'größe/b.jpg', '/abs/c.jpg']
+
+
+def test_a_line_that_cannot_be_read_is_named_and_the_others_are_taken(
+        tmp_path):
+    listed = tmp_path / 'list.txt'
+    listed.write_bytes(b'a.jpg\n\ngr\xf6\xdfe.jpg\nb\0.jpg\n.\nc.jpg\n')
+    found, failed = jobs.find_jobs([listed], OUT)
+    assert [job.photograph.name for job in found] == ['a.jpg', 'c.jpg']
+    assert [line.split(': ')[0] for line in failed] == [
+        f'{listed}, line {number}' for number in (3, 4, 5)]
+    assert all('UTF-8' in line for line in failed[:2])
+
+
+def test_a_list_that_may_not_be_read_is_one_line(tmp_path, monkeypatch):
+    touch(tmp_path, 'list.txt')
+
+    def refused(path):
+        raise PermissionError(13, 'Permission denied', str(path))
+    monkeypatch.setattr(pathlib.Path, 'read_bytes', refused)
+    found, failed = jobs.find_jobs([tmp_path / 'list.txt', 'a.jpg'], OUT)
+    assert [str(job.photograph) for job in found] == ['a.jpg']
+    assert failed == [f'{tmp_path}/list.txt: Permission denied.']
+
+
+def test_a_name_that_is_too_long_is_one_line(tmp_path):
+    long = f'{"n" * 300}.jpg'
+    found, failed = jobs.find_jobs([long, 'a.jpg'], OUT)
+    assert not failed and len(found) == 2
+    # What is made of a name may be too long, though the name is not.
+    (tmp_path / 'a').mkdir()
+    fits = [jobs.Job(pathlib.Path('n' * 250), tmp_path / ('n' * 250)),
+            *numbered(1)]
+    assert jobs.unfinished(fits, ['_sigma.png']) == fits
+
+
+def test_a_result_that_cannot_be_named_costs_a_line():
+    def write(job, result):
+        if index(job) == 0:
+            raise OSError(errno.ENAMETOOLONG, 'File name too long', '0_x.png')
+        if index(job) == 1:
+            '\udcff'.encode()
+        return 'made'
+
+    got = list(jobs.process(numbered(3), index, lambda job, x: x, write))
+    assert got[0].error == '0.jpg: File name too long: 0_x.png'
+    assert got[1].error.startswith("1.jpg: 'utf-8' codec")
+    assert [outcome.made for outcome in got] == [None, None, 'made']
 
 
 def test_results_never_overwrite_each_other():
@@ -50,7 +122,11 @@ def test_results_never_overwrite_each_other():
 def test_a_photograph_named_in_two_ways_is_one(tmp_path, monkeypatch):
     touch(tmp_path, 'x/a.jpg')
     monkeypatch.chdir(tmp_path)
-    assert targets('x/a.jpg', tmp_path / 'x' / 'a.jpg', 'x') == ['out/a.npy']
+    assert targets('x/a.jpg', './x/a.jpg', 'x/../x/a.jpg',
+                   tmp_path / 'x' / 'a.jpg', 'x') == ['out/a.npy']
+    # A link has a name of its own.
+    (tmp_path / 'x/b.jpg').symlink_to('a.jpg')
+    assert targets('x/b.jpg', 'x') == ['out/b.npy', 'out/a.npy']
 
 
 def test_a_folder_or_list_without_pictures_is_said(tmp_path):
@@ -162,6 +238,7 @@ def flag(monkeypatch):
     monkeypatch.setattr(flags, 'FLAGS', values)
     flags.DEFINE_string('output_dir', 'out', '', flag_values=values)
     flags.DEFINE_bool('recursive', False, '', flag_values=values)
+    flags.DEFINE_string('range', None, '', flag_values=values)
     values.mark_as_parsed()
     return values
 
@@ -186,3 +263,19 @@ def test_what_is_said_at_the_end(flag, capsys):
 def test_a_command_without_photographs_says_what_it_needs(flag):
     with pytest.raises(command.UsageError, match='at least one photograph'):
         jobs.from_flags([], results)
+
+
+def test_the_range_of_codes_is_two_numbers(flag):
+    assert jobs.value_range() is None
+    for text, value_range in (('0,4095', (0, 4095)), ('-1e2, .5', (-100, .5))):
+        flag.range = text
+        assert jobs.value_range() == value_range
+
+
+@pytest.mark.parametrize('text', ['', '3', '0,1,2', 'black,white', '5,5',
+                                  '5,4', '0,inf', 'nan,1'])
+def test_another_range_says_what_it_must_be(flag, text):
+    flag.range = text
+    with pytest.raises(command.UsageError, match='--range needs LOW,HIGH, the '
+                       f"codes of black and white, .* Received: '{text}'"):
+        jobs.value_range()

@@ -1,5 +1,6 @@
 """Files and figures made of a map."""
 
+import logging
 import pathlib
 
 import numpy as np
@@ -8,7 +9,7 @@ import tifffile
 from PIL import Image
 from scipy import ndimage
 
-from dmenet_tf import estimation, images, maps
+from dmenet_tf import estimation, images, maps, sigma_files
 
 SAMPLES = pathlib.Path(__file__).parents[1] / 'data/samples/photographs'
 RNG = np.random.default_rng(0)
@@ -35,6 +36,18 @@ def test_png16_says_its_scale_and_keeps_a_thousandth(tmp_path):
         assert picture.text['sigma'] == 'sigma in px = code / 1000'
         codes = np.asarray(picture).astype(float)
     np.testing.assert_allclose(codes / 1000, SIGMA, atol=0.0005001)
+
+
+def test_png16_says_what_it_cuts(tmp_path, caplog):
+    path = tmp_path / 'a_sigma16.png'
+    with caplog.at_level(logging.WARNING, 'absl'):
+        maps.write(np.float32([[65.535, 1]]), 'png16', path)
+        assert not caplog.text
+        maps.write(np.float32([[80.25, 1]]), 'png16', path)
+    assert sigma_files.read_sigma(path)[0, 0] == np.float32(65.535)
+    assert (f'{path}: its largest sigma, 80.25 px, is cut to 65.535 px, the '
+            'most that 16 bits hold; --format=npy or tiff keeps it.'
+            in caplog.text)
 
 
 def test_normalized_is_the_papers_map(tmp_path):

@@ -12,6 +12,7 @@ import time
 import keras
 import numpy as np
 import pytest
+import tifffile
 from PIL import ExifTags, Image
 
 import dmenet_tf
@@ -81,6 +82,7 @@ def test_bad_files_cost_a_line_and_the_others_are_mapped(tmp_path, model,
 @pytest.mark.parametrize('arguments, reason', [
     (['--model=none.npz', 'a.png'], 'none.npz: no such weights file'),
     (['--format=npy,jpg', 'a.png'], 'must be of npy'),
+    (['--range=7', 'a.png'], '--range needs LOW,HIGH'),
     ([], 'Name at least one photograph')])
 def test_bad_calls_are_one_line_and_status_1(arguments, reason):
     done = run(*arguments)
@@ -199,6 +201,23 @@ def test_what_is_there_is_not_done_again(photographs, tmp_path, model):
     assert contents(out) == before and table.read_text() == rows
 
 
+def test_rows_are_found_by_any_spelling_and_any_name(tmp_path, model,
+                                                     monkeypatch):
+    odd = os.fsdecode(b'gr\xf6\xdfe.png')
+    for name in ('a.png', odd):
+        Image.fromarray(noise(20, 30)).save(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    out, table = tmp_path / 'out', tmp_path / 'table.csv'
+    done = [outcome.error for name in ('a.png', odd)
+            for outcome in mapped(name, out, model, table)]
+    assert done == [None, None]
+    for spelling in ('./', f'{tmp_path}/'):
+        for name in ('a.png', odd):
+            assert mapped(spelling + name, out, model, table) == []
+    [_, row] = table.read_text('utf-8').splitlines()
+    assert row.startswith(f'{tmp_path}/gr\\udcf6\\udcdfe.png,30,20,')
+
+
 def test_an_interrupted_summary_loses_no_row(photographs, tmp_path, model):
     whole = tmp_path / 'whole.csv'
     mapped(photographs, tmp_path / 'out', model, whole)
@@ -228,6 +247,27 @@ def test_a_full_disk_stops_the_run_and_leaves_nothing(photographs, tmp_path,
     with pytest.raises(OSError, match='No space'):
         mapped(photographs, tmp_path / 'out', model)
     assert not list((tmp_path / 'out').iterdir())
+
+
+@pytest.fixture
+def of_few_codes(tmp_path):
+    """12 bits in a file of 16 that does not say so, and what it shows."""
+    rising = np.linspace(0, 255, 40 * 50).reshape(40, 50)
+    tifffile.imwrite(tmp_path / 'dark.tif',
+                     np.round(rising / 255 * 4095).astype(np.uint16),
+                     photometric='minisblack')
+    return tmp_path / 'dark.tif', np.repeat(rising[..., None], 3, axis=-1)
+
+
+def test_the_range_of_codes_is_what_is_mapped(of_few_codes, tmp_path, model,
+                                              model_file):
+    path, shown = of_few_codes
+    done = run(path, '--range=0,4095', f'--model={model_file}',
+               f'--output_dir={tmp_path}/out')
+    assert done.returncode == 0, done.stderr
+    assert 'warning' not in done.stderr
+    np.testing.assert_allclose(np.load(tmp_path / 'out/dark.npy'),
+                               estimation.estimate(shown, model), atol=0.01)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pathlib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from dmenet_tf import images
+from dmenet_tf import files, images
 from dmenet_tf.evaluate import options
 
 # Where a folder has a map under several suffixes, the first is taken: numbers
@@ -67,7 +67,7 @@ def split_names(protocol: str, split: str | None) -> list[str] | None:
         split: See options.Options.
 
     Raises:
-        ValueError: There is no such split.
+        ValueError: There is no such split, or a line of it is no text.
     """
     split = split or ('test' if protocol in options.MASKS else 'all')
     if split == 'all':
@@ -79,13 +79,12 @@ def split_names(protocol: str, split: str | None) -> list[str] | None:
     if not path.is_file():
         raise ValueError(f'{path}: no such list of names; --split takes all, '
                          'or a text file with one name a line.')
-    return read_split(path.read_text())
+    return read_split(files.decode_lines(path.read_bytes(), str(path)))
 
 
-def read_split(text: str) -> list[str]:
+def read_split(lines: Iterable[str]) -> list[str]:
     """Names, one a line, of files or without suffix; # begins a comment."""
-    names = [pathlib.Path(line.split('#')[0].strip())
-             for line in text.splitlines()]
+    names = [pathlib.Path(line.split('#')[0].strip()) for line in lines]
     return [name_of(name) if name.suffix.lower() in images.SUFFIXES
             else name.name for name in names if name.name]
 

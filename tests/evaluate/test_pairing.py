@@ -114,5 +114,19 @@ def test_without_photographs_the_truths_are_the_cases(tmp_path):
 
 
 def test_a_list_may_have_comments_suffixes_and_gaps():
-    assert pairing.read_split('# a list\nb.2\n\na.jpg  # first\nmap_05.png\n'
-                              ) == ['b.2', 'a', '05']
+    assert pairing.read_split(['# a list', 'b.2', '', 'a.jpg  # first',
+                               'map_05.png']) == ['b.2', 'a', '05']
+
+
+@pytest.mark.parametrize('code', ['utf-8', 'utf-8-sig', 'utf-16'])
+def test_a_list_may_be_of_any_code_that_editors_write(tmp_path, code):
+    path = tmp_path / 'list.txt'
+    path.write_bytes('a.jpg\r\nß.png\r\n'.encode(code))
+    assert pairing.split_names('blur', str(path)) == ['a', 'ß']
+
+
+def test_a_line_that_is_no_text_is_named(tmp_path):
+    path = tmp_path / 'list.txt'
+    path.write_bytes(b'a.jpg\n\xff.png\n')
+    with pytest.raises(ValueError, match='list.txt, line 2: not text in'):
+        pairing.split_names('blur', str(path))
