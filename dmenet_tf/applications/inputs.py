@@ -125,6 +125,7 @@ def run(arguments: Collection[str], suffixes: Collection[str],
     Returns:
         The exit status.
     """
+    jobs.value_range()  # A wrong one is said before anything is read.
     found, failed = jobs.from_flags(
         arguments, lambda job: _made_of(job, possible or suffixes))
     todo = found if flags.FLAGS.overwrite else jobs.unfinished(found, suffixes)
@@ -147,7 +148,8 @@ def _made_of(job, suffixes):
 
 def _read(job):
     """The photograph in [0, 1]; its map where --sigma has one."""
-    image = images.read_image(job.photograph).astype(np.float32) / 255
+    image = images.read_image(job.photograph, jobs.value_range())
+    image = image.astype(np.float32) / 255
     if not flags.FLAGS.sigma:
         return image, None
     return image, sigma_files.read_sigma(_map_of(job))
