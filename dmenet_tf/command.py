@@ -21,6 +21,8 @@ _HELP = ('--help', '-help', '-h', '--helpfull', '--helpshort', '-?')
 # What a user can mend: his flags, his files, his installation.
 ERRORS = (ValueError, OSError, ImportError, FloatingPointError)
 
+_PREFIXES = {std_logging.WARNING: 'warning: ', std_logging.ERROR: 'error: ',
+             std_logging.CRITICAL: 'error: '}
 _PIPE_CLOSED = 141  # As shells report it: 128 + SIGPIPE.
 
 
@@ -49,6 +51,7 @@ def run(main: Callable[[list[str]], int | None],
     _open_streams()
     _quieten_decoders()
     logging.use_absl_handler()
+    logging.get_absl_handler().setFormatter(_PlainLines())
     # What follows `--` is no flag.
     said = sys.argv[1:sys.argv.index('--')] if '--' in sys.argv else sys.argv
     try:
@@ -75,6 +78,13 @@ def run(main: Callable[[list[str]], int | None],
         print('Interrupted; the same command goes on from here.',
               file=sys.stderr)
         sys.exit(130)
+
+
+class _PlainLines(std_logging.Formatter):
+    """What is logged as it reads: no time and no place in the code."""
+
+    def format(self, record):
+        return _PREFIXES.get(record.levelno, '') + super().format(record)
 
 
 def _open_streams():

@@ -14,7 +14,7 @@ COMMAND = '''
 
     python -m thing PATH
 """
-from absl import flags
+from absl import flags, logging
 from dmenet_tf import command
 
 def define_flags():
@@ -29,6 +29,10 @@ def main(arguments):
     if flags.FLAGS.to:
         print(flags.FLAGS.to, flags.FLAGS.also)
     exec(flags.FLAGS.kind == 'flat' and 'raise ValueError("too flat.")' or '')
+    if arguments == ['log']:
+        logging.set_verbosity(logging.INFO)
+        logging.info('Step %d.', 3)
+        logging.warning('a.tif: dark.')
     if arguments == ['nothing']:
         raise command.UsageError('Name something')
     if arguments == ['stop']:
@@ -86,6 +90,10 @@ def test_what_is_wrong_is_one_line(call, arguments, line):
     status, _, err = call(*arguments)
     assert status == 1
     assert err == f'{line}\n'
+
+
+def test_what_is_logged_is_plain_lines(call):
+    assert call('log')[2] == 'Step 3.\nwarning: a.tif: dark.\n'
 
 
 def test_an_interruption_says_that_it_goes_on(call):
