@@ -108,7 +108,8 @@ def _find_home(names):
 def _quieten_decoders():
     """What they say to themselves does not tell which file it is of."""
     warnings.filterwarnings('ignore', module=r'PIL|tifffile|imageio')
-    std_logging.getLogger('tifffile').setLevel(std_logging.CRITICAL)
+    for name in ('tifffile', 'PIL'):
+        std_logging.getLogger(name).setLevel(std_logging.CRITICAL)
 
 
 def _sentence(error):

@@ -22,6 +22,7 @@ RAW_SUFFIXES = ('.3fr', '.arw', '.cr2', '.cr3', '.dcr', '.dng', '.erf', '.iiq',
 RAW = 'a raw file of a camera; develop it first, and map the result'
 _MAX_SAMPLE_VALUE, _ORIENTATION, _DNG_VERSION, _PROFILE = (
     281, 274, 50706, 34675)
+_NOT_PILLOWS = (tifffile.COMPRESSION.WEBP, tifffile.COMPRESSION.ZSTD)
 # Codes of 16 bits that all lie below this have probably 12 bits or fewer.
 _TWELVE_BITS = 4096
 
@@ -35,14 +36,16 @@ class Picture(NamedTuple):
 
     Attributes:
         codes: [h, w] or [h, w, 3], as stored.
-        white: The code of white; None: the type has no range of its own.
+        white: The largest code; None: the type has no range of its own.
         orientation: EXIF's, 1 to 8.
         profile: ICC profile, or None.
+        inverted: Whether the lowest code is white, not the largest.
     """
     codes: np.ndarray
     white: float | None
     orientation: int = 1
     profile: bytes | None = None
+    inverted: bool = False
 
 
 def is_tiff(path: Path) -> bool:
@@ -70,11 +73,12 @@ def read_deep_png(path: Path) -> npt.NDArray[np.uint16]:
     return imagecodecs.png_decode(pathlib.Path(path).read_bytes())
 
 
-def read_tiff(path: Path) -> Picture | None:
+def read_tiff(path: Path, warn: bool = True) -> Picture | None:
     """Reads the first picture of a TIFF, unless Pillow reads it as well.
 
     Args:
         path: Of a file of which is_tiff is true.
+        warn: Whether to warn of codes that look as if they had few bits.
 
     Returns:
         Picture; None for plain 8 bits or fewer.
@@ -91,9 +95,11 @@ def read_tiff(path: Path) -> Picture | None:
             return None
         codes, white = page.asarray(), _white(page)
         codes = _of_colours(page, _channels_last(page, codes), white)
-        _warn_of_few_bits(path, page, codes)
+        if warn:
+            _warn_of_few_bits(path, page, codes)
         return Picture(codes, white, _tag(page, _ORIENTATION, 1),
-                       _tag(page, _PROFILE))
+                       _tag(page, _PROFILE),
+                       page.photometric == tifffile.PHOTOMETRIC.MINISWHITE)
 
 
 def _tag(page, code, default=None):
@@ -101,9 +107,10 @@ def _tag(page, code, default=None):
 
 
 def _is_plain(page):
-    """Unsigned integers of at most 8 bits in channels that Pillow knows."""
+    """Unsigned integers of at most 8 bits in a form that Pillow knows."""
     premultiplied = tifffile.EXTRASAMPLE.ASSOCALPHA in page.extrasamples
     return (page.bitspersample <= 8 and page.sampleformat == 1
+            and page.compression not in _NOT_PILLOWS
             and not (premultiplied and page.samplesperpixel == 2))
 
 
@@ -130,17 +137,16 @@ def _of_colours(page, codes, white):
         raise NoPicture(RAW)
     if codes.ndim == 3:
         codes = _without_alpha(page, codes, white)
-    if page.photometric == kinds.MINISWHITE and white is not None:
-        return white - codes.astype(np.float32)
     if page.photometric == kinds.PALETTE:
         return np.moveaxis(page.colormap, 0, -1)[codes]
     if page.photometric == kinds.SEPARATED and white is not None:
         ink = codes.astype(np.float32) / white
         return white * (1 - ink[..., :3]) * (1 - ink[..., 3:4])
     if codes.ndim == 3 and codes.shape[-1] != 3 or page.photometric not in (
-            kinds.MINISBLACK, kinds.RGB, kinds.LINEAR_RAW):
-        raise NoPicture(f'{codes.shape[-1]} channels of the kind '
-                        f'{page.photometric.name} are no RGB picture')
+            kinds.MINISBLACK, kinds.MINISWHITE, kinds.RGB, kinds.LINEAR_RAW):
+        kind = getattr(page.photometric, 'name', page.photometric)
+        raise NoPicture(f'{codes[0, 0].size} channels of the kind {kind} are '
+                        'no RGB picture')
     return codes
 
 

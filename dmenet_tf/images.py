@@ -22,6 +22,7 @@ _HEIC = frozenset({'.heic', '.heif', '.hif'})
 # it knows the name of only.
 _NO_PICTURES = frozenset({'BUFR', 'EPS', 'FITS', 'FLI', 'GRIB', 'HDF5', 'IPTC',
                           'MPEG', 'WMF'})
+_DRAWINGS = ('EPS', 'WMF')
 
 
 def _suffixes():
@@ -84,9 +85,12 @@ def read_image(path: str | pathlib.Path,
 def _read(path, value_range):
     deep = None
     if deep_images.is_tiff(path):
-        deep = deep_images.read_tiff(path)
+        deep = deep_images.read_tiff(path, warn=value_range is None)
     if deep is None:
         with Image.open(path) as picture:
+            if picture.format in _DRAWINGS:
+                raise deep_images.NoPicture(
+                    f'a drawing ({picture.format}), no photograph')
             if deep_images.is_deep_png(path):
                 deep = _of_deep_png(picture, path)
             elif picture.mode in ('I', 'F') or picture.mode in _WHITE:
@@ -130,12 +134,15 @@ def _to_rgb(deep, value_range):
         codes = _profile_to_srgb(codes, deep.profile)
     if codes.ndim == 2:
         codes = np.repeat(codes[..., None], 3, axis=-1)
-    return _scaled(codes, value_range or (0, deep.white))
+    black, white = value_range or (0, deep.white)
+    return _scaled(codes, (white, black) if deep.inverted else (black, white))
 
 
-def _scaled(codes, value_range):
-    low, high = value_range
-    values = (codes.astype(np.float32) - low) * np.float32(255 / (high - low))
+def _scaled(codes, ends):
+    """By the codes of black and of white."""
+    black, white = ends
+    values = (codes.astype(np.float32) - black) * np.float32(
+        255 / (white - black))
     if not np.isfinite(values).all():
         raise deep_images.NoPicture('some of its pixels are not finite')
     return np.clip(values, 0, 255)

@@ -33,6 +33,8 @@ def main(arguments):
         logging.set_verbosity(logging.INFO)
         logging.info('Step %d.', 3)
         logging.warning('a.tif: dark.')
+        import logging as others
+        others.getLogger('PIL.TiffImagePlugin').error('More samples.')
     if arguments == ['nothing']:
         raise command.UsageError('Name something')
     if arguments == ['stop']:

@@ -71,8 +71,34 @@ def test_few_bits_that_nobody_declares_are_warned_of(tmp_path, caplog):
     assert_shows(read(tmp_path, codes, (0, 4095), photometric='minisblack'), R)
 
 
+def test_a_range_that_is_given_is_not_asked_for(tmp_path, caplog):
+    codes = np.round(R * 4095).astype(np.uint16)
+    with caplog.at_level(logging.WARNING, 'absl'):
+        read(tmp_path, codes, (0, 4095), photometric='minisblack')
+    assert not caplog.text
+
+
 def test_white_may_be_zero(tmp_path):
     assert_shows(read(tmp_path, 65535 - GREY16, photometric='miniswhite'), R)
+
+
+@pytest.mark.parametrize('dtype', [np.uint16, np.float32])
+def test_white_may_be_the_lower_end_of_a_range(tmp_path, dtype):
+    codes = np.round((1 - R) * 4095).astype(dtype)
+    assert_shows(read(tmp_path, codes, (0, 4095), photometric='miniswhite'), R)
+
+
+def test_a_float_of_which_zero_is_white_needs_a_range(tmp_path):
+    with pytest.raises(ValueError, match='float32 codes have no defined'):
+        read(tmp_path, R.astype(np.float32), photometric='miniswhite')
+
+
+def test_compressions_that_pillow_lacks(tmp_path, capfd):
+    codes = np.full((16, 16, 3), 90, np.uint8)
+    shown = read(tmp_path, codes, photometric='rgb', compression='webp',
+                 compressionargs={'lossless': True})
+    assert (shown == 90).all()
+    assert capfd.readouterr().err == ''
 
 
 @pytest.mark.parametrize('orientation, upright', [

@@ -234,6 +234,13 @@ def test_bad_files_give_one_line_with_name_and_reason(tmp_path, kind, reason):
     assert line.startswith(str(path)) and '\n' not in line
 
 
+def test_a_drawing_is_no_photograph(tmp_path):
+    path = tmp_path / 'a.eps'
+    Image.new('RGB', (4, 4)).save(path)
+    with pytest.raises(ValueError, match='a.eps: a drawing .EPS., no photo'):
+        images.read_image(path)
+
+
 def test_an_unreadable_file_says_so(tmp_path, monkeypatch):
     path = write_bad(tmp_path, 'secret')
 
