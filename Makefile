@@ -23,7 +23,7 @@ $(LATEST)/installed: pyproject.toml
 $(EXTRAS)/installed: pyproject.toml
 	$(PYTHON) -m venv $(EXTRAS)
 	$(EXTRAS)/bin/pip install -q \
-	    -e '.[dev,demo,exr,heic,onnx,openvino,serving]'
+	    -e '.[dev,demo,exr,heic,onnx,openvino,serving]' ovmsclient
 	touch $@
 
 # From nothing to the defocus maps of the sample photographs.
@@ -44,7 +44,7 @@ test-wheel: $(LATEST)/installed
 # The tests that need an extra; one that is skipped is a failure here.
 test-extras: $(EXTRAS)/installed
 	DMENET_EXTRAS=1 $(EXTRAS)/bin/python -m pytest -q -n 2 --dist loadfile \
-	    -m extra
+	    -m 'extra and not slow'
 
 # What takes minutes: run before a release.
 test-slow: $(REFERENCE)/installed $(LATEST)/installed

@@ -48,7 +48,7 @@ class Servable(tf.Module):
     @tf.function(input_signature=[
         tf.TensorSpec([None, None, None, 3], tf.float32, 'image')])
     def from_float(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {'sigma': self.model(image, training=False)}
+        return {'sigma': self.model(_not_empty(image), training=False)}
 
     @tf.function(input_signature=[
         tf.TensorSpec([None, None, None, 3], tf.uint8, 'image')])
@@ -57,6 +57,7 @@ class Servable(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, 'image')])
     def from_bytes(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        image = _not_empty(image)
         size = tf.shape(_decode(image[0]))
         decoded = tf.map_fn(
             lambda encoded: _decode(encoded, size), image,
@@ -66,6 +67,14 @@ class Servable(tf.Module):
     def signatures(self) -> dict[str, Callable]:
         return {'serving_default': self.from_uint8, 'float': self.from_float,
                 'bytes': self.from_bytes}
+
+
+def _not_empty(image):
+    """The pictures of a request, of which there must be some."""
+    some = tf.debugging.assert_positive(
+        tf.shape(image)[0], 'A request needs at least one picture.')
+    with tf.control_dependencies([some]):
+        return tf.identity(image)
 
 
 def _decode(encoded, size=None):

@@ -8,6 +8,26 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 os.environ.setdefault('MPLBACKEND', 'Agg')
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where every extra is installed, no test that needs one is skipped."""
+    report = yield
+    return _failed(report) if item.get_closest_marker('extra') else report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """The same for modules that skip themselves."""
+    return _failed((yield))
+
+
+def _failed(report):
+    if report.skipped and os.environ.get('DMENET_EXTRAS') == '1':
+        report.outcome = 'failed'
+        report.longrepr = f'{report.nodeid} was skipped: {report.longrepr}'
+    return report
+
+
 @pytest.fixture(scope='session')
 def tamed():
     """Brings a fresh B's activations near 1, so that no map is saturated.

@@ -130,6 +130,7 @@ def test_what_is_no_picture_is_refused(exported):
         run(image=tf.constant([b'no picture']))
 
 
+@pytest.mark.extra
 def test_warm_up_requests_and_answers_are_those_of_tf_serving(exported):
     """The public protocol messages, through the signature and back."""
     apis = pytest.importorskip('tensorflow_serving.apis')
@@ -164,6 +165,7 @@ def test_tflite_equals_keras(model_file, tmp_path):
     assert path.stat().st_size > 1000 and error < 1e-4
 
 
+@pytest.mark.extra
 def test_onnx_equals_keras(model_file, tmp_path):
     pytest.importorskip('tf2onnx')
     pytest.importorskip('onnxruntime')
@@ -231,6 +233,18 @@ def test_saving_tells_of_no_temporary_folder(model_file, tmp_path, run_main,
     assert saved.startswith(f'SavedModel: {tmp_path}/dmenet/1')
     assert written.startswith(f'Weights: {tmp_path}/small.npz, within ')
     assert tf.get_logger().level == logging.INFO
+
+
+def test_without_the_extra_the_export_is_whole_and_a_note_tells(
+        model_file, tmp_path, monkeypatch, run_main, capsys):
+    monkeypatch.setitem(sys.modules, 'tensorflow_serving.apis', None)
+    assert run_main(f'--model={model_file}', f'--output_dir={tmp_path}/a') == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [
+        f'SavedModel: {tmp_path}/a/1', 'It has no warm-up requests: pip '
+        "install 'dmenet_tf[serving]' to write them."]
+    assert 'error' not in said.err.lower()
+    assert (tmp_path / 'a/1/saved_model.pb').is_file()
 
 
 @pytest.mark.slow

@@ -41,6 +41,7 @@ def test_compiled_is_the_model(model):
             atol=1e-5)
 
 
+@pytest.mark.extra
 def test_openvino_is_the_model(model):
     pytest.importorskip('openvino')
     runner = runtimes.make_runner(model, 'openvino')
@@ -51,6 +52,7 @@ def test_openvino_is_the_model(model):
             estimation.estimate(image, model), atol=1e-4)
 
 
+@pytest.mark.extra
 def test_int8_is_nearly_the_bundled_model():
     pytest.importorskip('openvino')
     pytest.importorskip('nncf')
@@ -73,6 +75,7 @@ def test_bad_runtimes_are_refused(model, monkeypatch):
         runtimes.make_runner(model, 'openvino')
 
 
+@pytest.mark.extra
 def test_int8_without_photographs(model):
     pytest.importorskip('nncf')
     with pytest.raises(ValueError, match='to calibrate on'):

@@ -19,6 +19,7 @@ from PIL import Image
 import dmenet_tf
 from dmenet_tf import images
 
+pytestmark = pytest.mark.extra
 pytest.importorskip('gradio')
 
 PHOTOGRAPHS = pathlib.Path(__file__).parents[2] / 'data/samples/photographs'

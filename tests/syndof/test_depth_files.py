@@ -151,6 +151,7 @@ def _samples(offset, deep):
     [{'View.Depth.Z': 0, 'View.Mist.Z': 1}],
     [{'Y': 0}],
     [{'any': 0}]])
+@pytest.mark.extra
 def test_the_depth_of_an_exr_is_found(write_exr, parts):
     codes, unit = depth_files.read_codes(write_exr(*parts))
     np.testing.assert_array_equal(codes, np.nan_to_num(DEPTH))
@@ -162,6 +163,7 @@ def test_the_depth_of_an_exr_is_found(write_exr, parts):
     ([{'R': 0, 'G': 0, 'B': 0, 'A': 0}], 'not depth, .* A, B, G, R'),
     ([{'N.X': 0, 'N.Y': 1, 'N.Z': 2}], 'not depth, .* N.X, N.Y, N.Z'),
     ([{'a.Depth.Z': 0}, {'b.Depth.Z': 1}], 'more than one depth, .*a.Depth')])
+@pytest.mark.extra
 def test_an_exr_without_one_depth_is_refused(write_exr, parts, reason):
     path = write_exr(*parts)
     with pytest.raises(ValueError, match=f'^{path}: {reason}'):
@@ -169,6 +171,7 @@ def test_an_exr_without_one_depth_is_refused(write_exr, parts, reason):
 
 
 @pytest.mark.parametrize('share', [0.3, 0.6, 0.95])
+@pytest.mark.extra
 def test_a_truncated_exr_is_refused(write_exr, capsys, share):
     path = pathlib.Path(write_exr({'R': 0, 'G': 1}, {'Z': 0}))
     content = path.read_bytes()
@@ -178,6 +181,7 @@ def test_a_truncated_exr_is_refused(write_exr, capsys, share):
     assert capsys.readouterr().out == ''
 
 
+@pytest.mark.extra
 def test_a_deep_exr_is_refused(write_exr):
     with pytest.raises(ValueError, match='a.exr: a deep EXR.*flatten it'):
         depth_files.read_codes(write_exr({'Z': 0}, deep=True))
