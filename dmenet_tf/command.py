@@ -8,6 +8,7 @@ A command is a module with `main(arguments)` and `define_flags()`, which ends
 so that importing it defines no flag and starts nothing.
 """
 
+import importlib
 import logging as std_logging
 import os
 import sys
@@ -85,6 +86,19 @@ class _PlainLines(std_logging.Formatter):
 
     def format(self, record):
         return _PREFIXES.get(record.levelno, '') + super().format(record)
+
+
+def require(package: str, extra: str) -> None:
+    """Asks for a package of an extra before a command begins its work.
+
+    Raises:
+        ImportError: It is not installed; says which extra has it.
+    """
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        raise ImportError(f'This needs {package}: pip install '
+                          f"'dmenet_tf[{extra}]'.") from error
 
 
 def _open_streams():

@@ -14,24 +14,21 @@ Pixels with sigma below SHARP_SIGMA stay as they are.
 A departure from the map as it is, because a border between surfaces is not
 what one Gaussian made of anything, and rings: a blurred edge spreads over what
 is behind it, so a pixel within reach of a sharper surface takes that surface's
-sigma (spread_sharper).
+sigma (deconvolution.spread_sharper).
 """
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from absl import flags
 
 from dmenet_tf import command
-from dmenet_tf.applications import deconvolution, inputs
+from dmenet_tf.applications import inputs
 
 LAYERS = 32
 ALPHA = 0.8  # natural images have 0.5 to 0.8 [Krishnan and Fergus 2009]
 SHARP_SIGMA = 0.3  # px
 # Less is not trusted: one Gaussian a layer is no better a model than that.
 MIN_NOISE = 0.005
-_SHARPER = 1.15  # Surfaces whose sigma differs by less are one.
-_MAX_REACH = 16  # px
 
 
 def deblur(image: npt.ArrayLike, sigma: npt.ArrayLike,
@@ -54,11 +51,12 @@ def deblur(image: npt.ArrayLike, sigma: npt.ArrayLike,
     Raises:
         ValueError: An argument is not as above.
     """
+    from dmenet_tf.applications import deconvolution  # Numba, an extra.
     image = inputs.check_image(image)
     sigma = inputs.check_sigma(sigma, image.shape[:2])
     _check_settings(noise, strength, layers)
     table = deconvolution.shrinkage_table(alpha)
-    spread = spread_sharper(sigma)
+    spread = deconvolution.spread_sharper(sigma)
     steps = layer_sigmas(spread, layers)
     if len(steps) == 1:
         return np.clip(image, 0, 1)
@@ -77,36 +75,6 @@ def _check_settings(noise, strength, layers):
         raise ValueError(f'strength must be above 0. Received: {strength}.')
     if layers < 1:
         raise ValueError(f'layers must be at least 1. Received: {layers}.')
-
-
-@numba.njit(cache=True)
-def spread_sharper(sigma: npt.NDArray[np.float32]
-                   ) -> npt.NDArray[np.float32]:
-    """Gives pixels in the blur of a sharper surface that surface's sigma.
-
-    The edge of a surface is seen where its blur reaches, and there it is as
-    blurred as the surface; deconvolved with a wider Gaussian it would ring.
-
-    Args:
-        sigma: [h, w] px, float32.
-
-    Returns:
-        [h, w] px: the least sigma_q of the clearly sharper pixels q that are
-        within sigma_q px, or else sigma itself.
-    """
-    height, width = sigma.shape
-    out = sigma.copy()
-    for i in range(height):
-        for j in range(width):
-            limit = sigma[i, j] / np.float32(_SHARPER)
-            reach = min(int(limit), _MAX_REACH)
-            for y in range(max(i - reach, 0), min(i + reach + 1, height)):
-                for x in range(max(j - reach, 0), min(j + reach + 1, width)):
-                    there = sigma[y, x]
-                    if (there < limit and there < out[i, j]
-                            and (y - i)**2 + (x - j)**2 <= there * there):
-                        out[i, j] = there
-    return out
 
 
 def layer_sigmas(sigma: np.ndarray,
@@ -170,6 +138,7 @@ def define_flags() -> None:
 
 def main(arguments: list[str]) -> int:
     """Deblurs what the command line names; returns the exit status."""
+    command.require('numba', 'applications')
     flag = flags.FLAGS
 
     def work(photograph):

@@ -43,6 +43,8 @@ _FIDELITY = 0.12  # lambda = _FIDELITY / noise^2, of the brightness
 _COLOUR_FIDELITY = 0.06  # of the colour differences
 # Blurred alike: within this factor, as a deviation of log(sigma + _SOFT).
 _ALIKE, _SOFT = 0.3, 0.3
+_SHARPER = 1.15  # Surfaces whose sigma differs by less are one.
+_MAX_REACH = 16  # px
 _FAINT = 1e-3  # Coverage where a continuation gives way to the mean.
 _THREADS = 2
 # Brightness and two colour differences. Orthonormal: noise that is alike and
@@ -52,6 +54,36 @@ _OPPONENT /= np.linalg.norm(_OPPONENT, axis=1, keepdims=True)
 _TABLE_END, _TABLE_STEPS = 64.0, 16384
 # alpha, threshold, v - shrink(v): see shrinkage_table.
 Table = tuple[float, float, npt.NDArray[np.float32]]
+
+
+@numba.njit(cache=True)
+def spread_sharper(sigma: npt.NDArray[np.float32]
+                   ) -> npt.NDArray[np.float32]:
+    """Gives pixels in the blur of a sharper surface that surface's sigma.
+
+    The edge of a surface is seen where its blur reaches, and there it is as
+    blurred as the surface; deconvolved with a wider Gaussian it would ring.
+
+    Args:
+        sigma: [h, w] px, float32.
+
+    Returns:
+        [h, w] px: the least sigma_q of the clearly sharper pixels q that are
+        within sigma_q px, or else sigma itself.
+    """
+    height, width = sigma.shape
+    out = sigma.copy()
+    for i in range(height):
+        for j in range(width):
+            limit = sigma[i, j] / np.float32(_SHARPER)
+            reach = min(int(limit), _MAX_REACH)
+            for y in range(max(i - reach, 0), min(i + reach + 1, height)):
+                for x in range(max(j - reach, 0), min(j + reach + 1, width)):
+                    there = sigma[y, x]
+                    if (there < limit and there < out[i, j]
+                            and (y - i)**2 + (x - j)**2 <= there * there):
+                        out[i, j] = there
+    return out
 
 
 def shrink(v: np.ndarray, alpha: float) -> np.ndarray:

@@ -145,6 +145,7 @@ def define_flags() -> None:
 
 def main(arguments: list[str]) -> int:
     """Magnifies what the command line names; returns the exit status."""
+    command.require('numba', 'applications')
     flag = flags.FLAGS
     focus_on = _focus_on(flag.focus_on)
 

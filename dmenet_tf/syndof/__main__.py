@@ -145,6 +145,8 @@ def main(arguments: list[str]) -> int:
         raise command.UsageError('--check needs --input_dir.')
     if FLAGS.output_dir is None and not FLAGS.check:
         raise command.UsageError('Pass --output_dir.')
+    if not FLAGS.check:
+        command.require('numba', 'data')
     with _client() as client:
         found, problems = None, []
         if FLAGS.input_dir is not None:
@@ -161,6 +163,7 @@ def main(arguments: list[str]) -> int:
 def _client():
     if FLAGS.workers == 1 and FLAGS.scheduler is None:
         return contextlib.nullcontext()
+    command.require('dask.distributed', 'data')
     from dmenet_tf.syndof import cluster
     return cluster.connect(FLAGS.workers, FLAGS.scheduler)
 

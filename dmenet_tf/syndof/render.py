@@ -21,7 +21,6 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from dmenet_tf import optics
-from dmenet_tf.syndof import loops
 
 KERNELS = ('gaussian', 'disc')
 KERNEL_SIGMAS = 3.0  # A Gaussian ends at radius int(3 sigma + 0.5).
@@ -164,6 +163,7 @@ def check_layers(image: npt.ArrayLike, layer: npt.ArrayLike,
 
 def _new_canvas(shape):
     """An empty canvas for images of shape (h, w): [h, strips, lanes]."""
+    from dmenet_tf.syndof import loops  # Numba, an extra, where it is used.
     strips = -(-shape[1] // loops.STRIP)
     return np.zeros((shape[0], strips, loops.LANES), np.float32)
 
@@ -173,6 +173,7 @@ def _blend_onto(canvas, image, layer, sigma, kernel, first):
     if kernel not in KERNELS:
         raise ValueError(f'kernel must be one of {KERNELS}. Received: '
                          f'{kernel!r}.')
+    from dmenet_tf.syndof import loops
     order, start = loops.pixels_by_layer(layer, len(sigma))
     start[:first + 1] = start[first]  # Layers before it become empty.
     if kernel == 'gaussian':

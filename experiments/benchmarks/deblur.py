@@ -19,7 +19,7 @@ from skimage import restoration
 from skimage.metrics import peak_signal_noise_ratio as psnr
 
 from dmenet_tf import command
-from dmenet_tf.applications import deblur
+from dmenet_tf.applications import deblur, deconvolution
 from dmenet_tf.syndof import capture, check, pairs, render
 
 _RANGES = ((0, 0.3), (0.3, 1), (1, 2), (2, 4), (4, 7.01))
@@ -77,8 +77,8 @@ def estimator():
 
 def by_layers(method, image, sigma):
     """Composes a method's layers as deblur() does, from the plain image."""
-    steps = deblur.layer_sigmas(deblur.spread_sharper(sigma))
-    place = np.interp(deblur.spread_sharper(sigma), steps,
+    steps = deblur.layer_sigmas(deconvolution.spread_sharper(sigma))
+    place = np.interp(deconvolution.spread_sharper(sigma), steps,
                       np.arange(len(steps)))
     out = np.maximum(1 - place, 0)[..., None] * image
     for layer in range(1, len(steps)):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from dmenet_tf.applications import deblur
+from dmenet_tf.applications import deblur, deconvolution
 from dmenet_tf.syndof import capture, check, pairs, render
 
 SAMPLES = pathlib.Path(__file__).parents[2] / 'data/samples/rgbd'
@@ -50,10 +50,10 @@ def test_layers_hold_equally_many_pixels_and_begin_where_blur_does():
 def test_pixels_in_the_blur_of_a_sharper_surface_take_its_sigma():
     sigma = np.full((9, 20), 4, np.float32)
     sigma[:, :10] = 2
-    spread = deblur.spread_sharper(sigma)
+    spread = deconvolution.spread_sharper(sigma)
     np.testing.assert_array_equal(spread[4], [2] * 12 + [4] * 8)
     np.testing.assert_array_equal(
-        deblur.spread_sharper(np.full((9, 20), 4, np.float32)), 4)
+        deconvolution.spread_sharper(np.full((9, 20), 4, np.float32)), 4)
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 40), (3, 2), (37, 53)])
