@@ -1,6 +1,6 @@
-"""Lists the commands, and runs one: python -m dmenet_tf COMMAND [--flags].
+"""Lists the commands, and runs one: dmenet COMMAND [--flags].
 
-`python -m dmenet_tf.COMMAND` is the same.
+`python -m dmenet_tf COMMAND` and `python -m dmenet_tf.COMMAND` are the same.
 """
 
 import difflib
@@ -27,7 +27,7 @@ def _usage() -> str:
     return '\n'.join([
         f'dmenet_tf {dmenet_tf.__version__}: defocus maps from single '
         'photographs.', '',
-        'python -m dmenet_tf COMMAND [--flags], where COMMAND is one of', '',
+        'dmenet COMMAND [--flags], where COMMAND is one of', '',
         *(f'  {name:<{width}}  {what}' for name, what in COMMANDS.items()), '',
         'COMMAND --help tells of its flags; --version tells the version.'])
 
@@ -38,18 +38,20 @@ def _unknown(name: str) -> str:
     meant = (f'did you mean {by_last_part.get(close[0], close[0])}? '
              if close else '')
     return (f'error: {name!r} is no command; {meant}'
-            'python -m dmenet_tf lists all.')
+            'dmenet --help lists all.')
 
 
-def main(arguments: list[str]) -> str | None:
+def main(arguments: list[str] | None = None) -> str | None:
     """Runs a command, which ends the process; or prints the list.
 
     Args:
-        arguments: The command's name and its arguments; or none.
+        arguments: The command's name and its arguments; None: those of the
+            process.
 
     Returns:
         What is wrong with the name, in one line, or None.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ('--help', '-h', 'help'):
         print(_usage())
     elif arguments[0] == '--version':
@@ -64,4 +66,4 @@ def main(arguments: list[str]) -> str | None:
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -12,6 +12,7 @@ import time
 import pytest
 
 import dmenet_tf
+from dmenet_tf import __main__
 
 FOLDER = pathlib.Path(dmenet_tf.__file__).parent
 
@@ -139,6 +140,17 @@ def test_a_command_runs_by_its_name():
     assert '--output_dir' in by_name.stderr
 
 
+def test_the_script_is_the_same_as_the_module(monkeypatch, capsys):
+    """`dmenet` calls main without arguments."""
+    settings = (FOLDER.parent / 'pyproject.toml').read_text()
+    assert '\ndmenet = "dmenet_tf.__main__:main"\n' in settings
+    monkeypatch.setattr(sys, 'argv', ['dmenet', '--version'])
+    assert __main__.main() is None
+    assert capsys.readouterr().out == f'dmenet_tf {dmenet_tf.__version__}\n'
+    monkeypatch.setattr(sys, 'argv', ['dmenet', 'predcit'])
+    assert 'did you mean predict?' in __main__.main()
+
+
 @pytest.mark.parametrize('wrong, suggested', [
     ('predcit', 'predict'), ('magnify', 'applications.magnify'),
     ('evaluation', 'evaluate')])
@@ -147,9 +159,9 @@ def test_an_unknown_command_is_one_line_with_a_suggestion(wrong, suggested):
     assert done.returncode == 1 and done.stdout == ''
     assert done.stderr == (
         f'error: {wrong!r} is no command; did you mean {suggested}? '
-        'python -m dmenet_tf lists all.\n')
+        'dmenet --help lists all.\n')
     assert run('-m', 'dmenet_tf', 'xyzzy').stderr == (
-        "error: 'xyzzy' is no command; python -m dmenet_tf lists all.\n")
+        "error: 'xyzzy' is no command; dmenet --help lists all.\n")
 
 
 def outside_functions(tree):
