@@ -147,9 +147,8 @@ def _made_of(job, suffixes):
 
 
 def _read(job):
-    """The photograph in [0, 1]; its map where --sigma has one."""
+    """The photograph, see images.read_image; its map where --sigma has one."""
     image = images.read_image(job.photograph, jobs.value_range())
-    image = image.astype(np.float32) / 255
     if not flags.FLAGS.sigma:
         return image, None
     return image, sigma_files.read_sigma(_map_of(job))
@@ -157,12 +156,13 @@ def _read(job):
 
 def _with_sigma(job, image, sigma, sigma_of):
     sigma = sigma_of(image) if sigma is None else sigma
+    image = image.astype(np.float32) / 255
     return Photograph(job.photograph, image,
                       check_sigma(sigma, image.shape[:2]))
 
 
 def _sigma_source():
-    """Returns a function of an image in [0, 1]: its sigma map.
+    """Returns a function of an image as it was read: its sigma map.
 
     Raises:
         ValueError, OSError: The model cannot be loaded.
@@ -172,7 +172,7 @@ def _sigma_source():
     # TensorFlow takes seconds to import; a map needs none.
     from dmenet_tf import estimation, inference, weights
     model = inference.fold(weights.load_model(flags.FLAGS.model))
-    return lambda image: estimation.estimate(image * 255, model)
+    return lambda image: estimation.estimate(image, model)
 
 
 def _namesake(job):
