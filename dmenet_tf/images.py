@@ -189,6 +189,9 @@ def _what_it_is(path):
 
 def _of_eight_bits(picture, path):
     """uint8 RGB of what Pillow reads without loss."""
+    # First: of TIFF Pillow then turns the picture and drops the tag; and what
+    # getexif() has failed to load, the next call takes for loaded.
+    picture.load()
     orientation = _orientation(picture)
     if picture.format in ('AVIF', 'HEIF'):
         _warn_of_hdr(path)

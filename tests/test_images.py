@@ -166,6 +166,7 @@ def test_an_icc_profile_is_converted_to_srgb(tmp_path):
     assert g > 190 and r < 10 and b < 10
 
 
+@pytest.mark.extra
 def test_heic(tmp_path):
     pytest.importorskip('pillow_heif')
     smooth = np.linspace(0, 255, 64 * 64, dtype=np.uint8).reshape(64, 64)
@@ -232,6 +233,26 @@ def test_bad_files_give_one_line_with_name_and_reason(tmp_path, kind, reason):
         images.read_image(path)
     line = str(caught.value)
     assert line.startswith(str(path)) and '\n' not in line
+
+
+@pytest.mark.parametrize('compression', [None, 'tiff_lzw'])
+@pytest.mark.parametrize('orientation, upright', UPRIGHT.items())
+def test_tiff_is_turned_once(tmp_path, orientation, upright, compression):
+    path = tmp_path / 'a.tif'
+    Image.fromarray(RGB).save(path, compression=compression,
+                              tiffinfo={0x0112: orientation})
+    np.testing.assert_array_equal(images.read_image(path), upright)
+
+
+def test_a_png_of_which_a_part_is_lost_is_refused(tmp_path):
+    path = tmp_path / 'a.png'
+    Image.fromarray(RNG.integers(0, 256, (90, 90, 3), np.uint8)).save(path)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle:middle + 99] = bytes(99)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match='a.png: damaged picture'):
+        images.read_image(path)
 
 
 def test_a_drawing_is_no_photograph(tmp_path):
