@@ -112,11 +112,10 @@ def read_exif(path: str | pathlib.Path) -> dict[str, float]:
     Returns:
         Dict of some of Camera's fields: those that are there.
     """
-    with Image.open(path) as picture:
-        tags = picture.getexif().get_ifd(ExifTags.IFD.Exif)
-        width, height = picture.size
-        if picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5:
-            width, height = height, width
+    try:
+        tags, (width, height) = _exif_and_size(path)
+    except Exception:  # Pillow does not know it, or its EXIF is malformed.
+        return {}
     found = {'focal_length_mm': _number(tags, ExifTags.Base.FocalLength),
              'f_number': _number(tags, ExifTags.Base.FNumber),
              'focus_distance_m': _number(tags, ExifTags.Base.SubjectDistance)}
@@ -126,6 +125,15 @@ def read_exif(path: str | pathlib.Path) -> dict[str, float]:
                     / equivalent)
         found['sensor_width_mm'] = diagonal * width / np.hypot(width, height)
     return {field: value for field, value in found.items() if value}
+
+
+def _exif_and_size(path):
+    with Image.open(path) as picture:
+        tags = picture.getexif().get_ifd(ExifTags.IFD.Exif)
+        width, height = picture.size
+        if picture.getexif().get(ExifTags.Base.Orientation, 1) >= 5:
+            width, height = height, width
+    return tags, (width, height)
 
 
 def _number(tags, tag):

@@ -4,6 +4,7 @@ import fractions
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import ExifTags, Image
 
 from dmenet_tf import optics
@@ -93,7 +94,7 @@ def test_what_exif_lacks_must_be_given_or_depth_has_no_unit(tmp_path):
 
 def test_files_hold_what_they_say(tmp_path):
     values = np.float32([[0.5, 1.25, np.inf], [2, 70, 3]])
-    image = np.random.default_rng(0).random((2, 3, 3))
+    image = np.random.default_rng(0).integers(0, 256, (2, 3, 3), np.uint8)
     for kind, suffix in depth.FORMATS.items():
         depth.write(values, kind, tmp_path / f'a{suffix}', True, image,
                     CAMERA)
@@ -112,7 +113,7 @@ def test_files_hold_what_they_say(tmp_path):
 def test_point_cloud_is_what_the_pinhole_saw(tmp_path):
     values = np.float32([[1, 2], [np.inf, 4]])
     image = np.zeros((2, 2, 3))
-    image[1, 1] = 1, 0.5, 0
+    image[1, 1] = 255, 127.6, 0
     path = tmp_path / 'a.ply'
     depth.write(values, 'ply', path, True, image, CAMERA)
     header, body = path.read_bytes().split(b'end_header\n')
@@ -124,3 +125,14 @@ def test_point_cloud_is_what_the_pinhole_saw(tmp_path):
     assert points['x'][2] == pytest.approx(4 * 0.5 / (2 * 50 / 36))
     assert points['y'][0] == pytest.approx(-points['x'][1] / 2)
     assert (points['red'][2], points['green'][2]) == (255, 128)
+
+
+def test_a_picture_whose_exif_pillow_cannot_read_has_none(tmp_path):
+    path = tmp_path / 'a.tif'
+    tifffile.imwrite(path, np.zeros((4, 4, 2), np.uint8),
+                     photometric='minisblack', extrasamples=['assocalpha'])
+    assert depth.read_exif(path) == {}
+    path = tmp_path / 'a.png'
+    Image.new('RGB', (4, 4)).save(path)
+    path.write_bytes(path.read_bytes()[:40])
+    assert depth.read_exif(path) == {}
