@@ -32,6 +32,7 @@ demo: $(REFERENCE)/installed
 
 test: $(REFERENCE)/installed
 	$(REFERENCE)/bin/ruff check .
+	$(REFERENCE)/bin/mypy
 	$(REFERENCE)/bin/python -m pytest -q -n 2 --dist loadfile --durations=10
 
 test-latest: $(LATEST)/installed

@@ -21,6 +21,7 @@ import io
 import itertools
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import flags
@@ -28,8 +29,12 @@ from PIL import Image
 
 from dmenet_tf import command, files, images, jobs, maps
 
+if TYPE_CHECKING:
+    import keras
 
-def map_photographs(todo: Iterable[jobs.Job], model, kinds: Collection[str],
+
+def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
+                    kinds: Collection[str],
                     max_side: int | None = None, tile: int | None = None,
                     max_sigma: float | None = None,
                     on_summary: Callable[[jobs.Job, maps.Summary],

@@ -19,9 +19,12 @@ The modules, in the order in which data flows:
     run         the whole: evaluate(options)
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dmenet_tf.evaluate.options import Options
+
+if TYPE_CHECKING:  # What __getattr__ gives.
+    from dmenet_tf.evaluate.run import evaluate
 
 __all__ = ['Options', 'evaluate']
 

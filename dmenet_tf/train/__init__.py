@@ -8,12 +8,17 @@ does what python -m dmenet_tf.train does with the same settings as flags.
 TensorFlow is imported by the first use of `run`.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from dmenet_tf.train.config import AUGMENT, Augment, Config
+
+if TYPE_CHECKING:  # What __getattr__ gives.
+    from dmenet_tf.train.loop import run
 
 __all__ = ['AUGMENT', 'Augment', 'Config', 'run']
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name == 'run':
         from dmenet_tf.train.loop import run
         return run

@@ -1,5 +1,7 @@
 """One training on several devices or machines: who does what."""
 
+from collections.abc import Iterator
+
 import tensorflow as tf
 
 from dmenet_tf.train import batches
@@ -56,7 +58,7 @@ def any_worker(strategy: tf.distribute.Strategy, flag: bool) -> bool:
 
 
 def make_input(strategy: tf.distribute.Strategy, stores: dict[str, Store],
-               config: Config, first_step: int, last_step: int):
+               config: Config, first_step: int, last_step: int) -> Iterator:
     """An iterator over the strategy's batches after `first_step`.
 
     Raises:

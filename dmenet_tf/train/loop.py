@@ -27,6 +27,7 @@ from collections.abc import Iterator
 import keras
 import numpy.typing as npt
 import tensorflow as tf
+import tqdm
 from absl import logging
 
 from dmenet_tf import files, weights
@@ -112,7 +113,7 @@ class Run:
         """Wall time of all sessions until now."""
         return time.perf_counter() - self._began
 
-    def log(self, step: int, bar, clock: monitoring.Clock,
+    def log(self, step: int, bar: tqdm.tqdm, clock: monitoring.Clock,
             pending: monitoring.Losses) -> None:
         """Checks the losses; writes them, and shows how fast it goes.
 
