@@ -13,11 +13,15 @@ commands.
 import importlib
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# Python's first argument while it imports the package of a module that it is
-# to run: this is one of the commands, not a program of the user's.
-if sys.argv[:1] == ['-m'] and 'TF_CPP_MIN_LOG_LEVEL' not in os.environ:
+from dmenet_tf import import_hooks
+
+# The script, or Python's first argument while it imports the package of a
+# module that it is to run: a command, not a program of the user's.
+_SCRIPTS = ('-m', 'dmenet', 'dmenet.exe')
+if (os.path.basename(''.join(sys.argv[:1])) in _SCRIPTS
+        and 'TF_CPP_MIN_LOG_LEVEL' not in os.environ):
     importlib.import_module('dmenet_tf.quiet').install()
 # TensorFlow 2.15 starts with three errors about GPU libraries that it has
 # twice. What fails later raises Python's own exceptions. It reads this when it
@@ -29,6 +33,11 @@ os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 
 __version__ = '0.2.0'
 __all__ = ['estimate', 'load_model', 'read_image']
+
+if TYPE_CHECKING:  # What __getattr__ gives.
+    from dmenet_tf.estimation import estimate
+    from dmenet_tf.images import read_image
+    from dmenet_tf.weights import load_model
 
 _HOMES = {'estimate': 'estimation', 'load_model': 'weights',
           'read_image': 'images'}
@@ -43,3 +52,24 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _register_layers():
+    """Lets keras.models.load_model know the layers of a model saved by it."""
+    importlib.import_module('dmenet_tf.networks')
+    # Under another backend of Keras it would take seconds, for nothing.
+    if 'tensorflow' in sys.modules:
+        importlib.import_module('dmenet_tf.inference')
+
+
+def _and_register(execute):
+    def run(module):
+        execute(module)
+        _register_layers()
+    return run
+
+
+if 'keras' in sys.modules:
+    _register_layers()
+else:
+    import_hooks.Hook('keras', _and_register).install()

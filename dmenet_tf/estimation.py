@@ -1,4 +1,4 @@
-"""estimate(): one photograph of any size as an array in, its map out.
+"""estimate(): photographs of any size as arrays in, their maps out.
 
 Large photographs go through the network in tiles. Each tile is cut with as
 much of its surroundings as the network can see, at multiples of the network's
@@ -6,14 +6,15 @@ stride, so that the tiled map is the untiled one.
 """
 
 import functools
-from collections.abc import Callable
+import pathlib
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 import numpy.typing as npt
 from skimage import transform
 
-from dmenet_tf import inference, networks, weights
+from dmenet_tf import arrays, inference, networks, weights
 
 # What one pass may take; activations are what it takes it for.
 MEMORY_BUDGET = 4 * 2**30  # bytes
@@ -23,22 +24,20 @@ _LIVE_FEATURES = 8
 AUTO = 'auto'
 
 
-@functools.cache
-def _default_model():
-    return inference.fold(weights.load_model())
-
-
-def estimate(image: npt.ArrayLike, model: keras.Model | None = None,
+def estimate(image: npt.ArrayLike | Sequence[npt.ArrayLike],
+             model: keras.Model | str | pathlib.Path | None = None,
              max_side: int | None = None, tile: int | str = AUTO,
              runner: Callable[[np.ndarray], np.ndarray] | None = None
-             ) -> npt.NDArray[np.float32]:
+             ) -> npt.NDArray[np.float32] | list[npt.NDArray[np.float32]]:
     """Estimates how blurred each pixel of a photograph is.
 
     Args:
-        image: RGB [h, w, 3] or grey [h, w], uint8 or float, in [0, 255], any
-            size. dmenet_tf.read_image reads a file so, upright as its EXIF
-            says and in sRGB.
-        model: What dmenet_tf.load_model returns; None for the bundled one.
+        image: RGB [h, w, 3] or grey [h, w], any size: uint8, uint16 in
+            [0, 65535], or float in [0, 255]. dmenet_tf.read_image reads a
+            file so, upright as its EXIF says and in sRGB. Or a list of such
+            photographs, of any sizes.
+        model: What dmenet_tf.load_model returns; or what it takes, which is
+            loaded at the first call and kept; None for the bundled one.
         max_side: Larger images are shrunk to this longest side, px, and the
             map enlarged again, its sigma with it: faster, and the network
             then sees blur beyond its largest sigma. Fine detail is lost, and
@@ -51,15 +50,71 @@ def estimate(image: npt.ArrayLike, model: keras.Model | None = None,
 
     Returns:
         sigma [h, w], px, float32: the standard deviation of the Gaussian
-        that blurred the pixel, in pixels of this image.
+        that blurred the pixel, in pixels of this image. Of a list: the list
+        of their maps.
 
     Raises:
-        ValueError: The array is not such an image, or an argument is out of
-            range.
+        ValueError: The array is not such an image, may be one in [0, 1] (see
+            arrays.check_image), or an argument is out of range.
+        FileNotFoundError: There is no such model.
+        RuntimeError: See inference.check_tensorflow.
     """
-    image = check_image(image)
-    model = _default_model() if model is None else model
+    inference.check_tensorflow()
+    # Nested lists of numbers are one photograph.
+    several = isinstance(image, (list, tuple)) and all(
+        hasattr(one, 'shape') for one in image)
+    checked = _check_list(image) if several else [_check(image)]
+    model = _model(model)
     runner = inference.compiled(model) if runner is None else runner
+    found = [_estimate(one, model, max_side, tile, runner) for one in checked]
+    return found if several else found[0]
+
+
+def _check(image):
+    if isinstance(image, (str, pathlib.Path)):
+        raise ValueError('estimate() takes an array; dmenet_tf.read_image '
+                         f'reads {image}.')
+    try:
+        return arrays.check_image(image)
+    except ValueError as error:
+        hint = (' Pass several as a list, or model.predict a batch.'
+                if np.ndim(image) == 4 else '')
+        raise ValueError(f'{error}{hint}') from None
+
+
+def _check_list(photographs):
+    checked = []
+    for i, image in enumerate(photographs):
+        try:
+            checked.append(_check(image))
+        except ValueError as error:
+            raise ValueError(f'image {i} of the list: {error}') from None
+    return checked
+
+
+def _model(model):
+    model = 'small' if model is None else model
+    if isinstance(model, (str, pathlib.Path)):
+        path = weights.find(model)
+        changed = path.stat().st_mtime_ns if path.is_file() else None
+        return _loaded(path.absolute(), changed)
+    if not isinstance(model, keras.Model):
+        raise ValueError('model must be what dmenet_tf.load_model returns, or '
+                         f'takes. Received: {model!r}.')
+    if 'B' not in {layer.name for layer in model.layers}:
+        raise ValueError('model must be what dmenet_tf.load_model returns: '
+                         f"{model.name!r} has no layer 'B'.")
+    return model
+
+
+@functools.lru_cache(maxsize=2)
+def _loaded(path, changed):
+    """The model of a file in a state, `changed`."""
+    return inference.fold(weights.load_model(path))
+
+
+def _estimate(image, model, max_side, tile, runner):
+    """The map of one photograph that arrays.check_image let through."""
     scale = network_scale(image.shape, max_side)
     if scale < 1:
         return _estimate_shrunk(image, model, scale, tile, runner)
@@ -90,41 +145,13 @@ def network_scale(shape: tuple[int, ...], max_side: int | None) -> float:
     return min(max_side / max(shape[:2]), 1.0)
 
 
-def check_image(image: npt.ArrayLike) -> np.ndarray:
-    """Returns the image as RGB [h, w, 3], or says what is wrong with it.
-
-    Raises:
-        ValueError: Wrong rank or channels, empty, NaN, or not in [0, 255].
-    """
-    image = np.asarray(image)
-    if image.ndim == 2:
-        image = np.repeat(image[..., None], 3, axis=-1)
-    if image.ndim != 3 or image.shape[-1] != 3 or not image.size:
-        raise ValueError('estimate() needs one RGB image [h, w, 3] or grey '
-                         'image [h, w] with at least one pixel. Received '
-                         f'shape: {image.shape}.')
-    if image.dtype == np.uint8:
-        return image
-    if image.dtype.kind not in 'fiu':
-        raise ValueError('estimate() needs numbers in [0, 255]. Received '
-                         f'dtype: {image.dtype}.')
-    image = image.astype(np.float32)
-    low, high = image.min(), image.max()
-    # NaN fails every comparison.
-    if not (low >= 0 and high <= 255.5):
-        raise ValueError('estimate() needs finite values in [0, 255]; scale '
-                         'images of another range first. Received values '
-                         f'from {low} to {high}.')
-    return image
-
-
 def _estimate_shrunk(image, model, scale, tile, runner):
     """sigma is in px of the image it was seen in: enlarging multiplies it."""
     height, width = image.shape[:2]
     size = max(round(height * scale), 1), max(round(width * scale), 1)
     small = transform.resize(image, size, order=1, anti_aliasing=True,
                              preserve_range=True).astype(np.float32)
-    sigma = estimate(np.clip(small, 0, 255), model, None, tile, runner)
+    sigma = _estimate(np.clip(small, 0, 255), model, None, tile, runner)
     sigma = transform.resize(sigma, (height, width), order=1)
     return (sigma / scale).astype(np.float32)
 

@@ -6,6 +6,7 @@ model, so `model.predict`, SavedModel and TF Serving all see the same thing.
 """
 
 import functools
+import os
 from collections.abc import Callable
 
 import keras
@@ -15,6 +16,30 @@ import tensorflow as tf
 from keras import layers
 
 from dmenet_tf import networks, optics
+
+
+@functools.cache
+def _process():
+    """The process that first used a model; its children inherit the answer."""
+    return os.getpid()
+
+
+def check_tensorflow() -> None:
+    """Refuses what TensorFlow would answer with random maps, or never.
+
+    Raises:
+        RuntimeError: TensorFlow runs as TensorFlow 1 did; or this process was
+            forked from one that had used a model.
+    """
+    if not tf.compat.v1.executing_eagerly_outside_functions():
+        raise RuntimeError(
+            'dmenet_tf needs eager execution: in the graphs of TensorFlow 1 '
+            '(tf.compat.v1.disable_eager_execution) weights stay random.')
+    if _process() != os.getpid():
+        raise RuntimeError(
+            'a process that is forked after a model was used cannot run '
+            "TensorFlow: start it with 'spawn' (multiprocessing.get_context("
+            "'spawn')), or use models in the children alone.")
 
 
 def _mirrored_range(size, target):
@@ -85,7 +110,11 @@ def build_estimator(b: keras.Model, convention: str) -> keras.Model:
     Returns:
         Model, RGB [b, h, w, 3] in [0, 255], uint8 or float, any h, w >= 1 ->
         sigma [b, h, w, 1] px, float32.
+
+    Raises:
+        RuntimeError: See check_tensorflow.
     """
+    check_tensorflow()
     image = keras.Input((None, None, 3), name='image')
     x = layers.Rescaling(1 / 255.0, dtype='float32', name='unit_range')(image)
     # Float32 under every policy: bfloat16 has 8 bits, a grey level needs
@@ -137,9 +166,13 @@ def compiled(model: keras.Model
     Not model.predict_on_batch: Keras hides its batch in an iterator inside
     the function, and now and then all convolutions then run on one thread.
     """
-    run = tf.function(lambda image: model(image, training=False),
-                      reduce_retracing=True)
-    return lambda batch: run(tf.convert_to_tensor(batch)).numpy()
+    function = tf.function(lambda image: model(image, training=False),
+                           reduce_retracing=True)
+
+    def run(batch):
+        check_tensorflow()
+        return function(tf.convert_to_tensor(batch)).numpy()
+    return run
 
 
 def receptive_field(model: keras.Model) -> tuple[int, int]:
@@ -157,8 +190,7 @@ def receptive_field(model: keras.Model) -> tuple[int, int]:
         (left, right): px, for the output 'defocus' (or the only output).
     """
     field = {id(model.inputs[0]): (1.0, 0.0, 0.0)}
-    # Keras 3 lists slicing as an operation, not as a layer.
-    for layer in getattr(model, 'operations', model.layers):
+    for layer in model.layers:
         if isinstance(layer, layers.InputLayer):
             continue
         inputs = layer.input

@@ -88,6 +88,17 @@ class Doubling(layers.UpSampling2D):
         return double(x)
 
 
+@keras.utils.register_keras_serializable('dmenet_tf')
+class ReversedChannels(layers.Layer):
+    """RGB -> BGR. A slice in the graph itself is not saved by every Keras."""
+
+    def call(self, x):
+        return x[:, :, :, ::-1]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
 class _Style(NamedTuple):
     """What all convolutions of a network have in common.
 
@@ -135,9 +146,9 @@ def _vgg19_input(image):
 
     Float32 under every policy: bfloat16 would round 8-bit grey levels.
     """
+    bgr = ReversedChannels(dtype='float32', name='bgr')(image)
     return layers.Rescaling(255.0, offset=[-mean for mean in VGG_MEAN_BGR],
-                            dtype='float32', name='preprocess')(
-                                image[..., ::-1])
+                            dtype='float32', name='preprocess')(bgr)
 
 
 def _vgg19(x, width, blocks, style=_PLAIN):
@@ -209,7 +220,15 @@ def build_blur_estimator(width: int = 64, refine_blocks: int = 7,
         `defocus` [b, h, w, 1] in [0, 1] float32; `side`, with side_heads
         only: list of [b, h / 2**l, w / 2**l, 1] float32 for l = 4, 3, 2, 1,
         0; `features` B_last, [b, h, w, width] in the policy's compute dtype.
+
+    Raises:
+        ValueError: Unknown padding; or Keras is set to channels_first.
     """
+    if keras.backend.image_data_format() != 'channels_last':
+        raise ValueError(
+            'dmenet_tf needs channels_last, and Keras is set to '
+            f'{keras.backend.image_data_format()} (~/.keras/keras.json, or '
+            'set_image_data_format).')
     if padding not in PADDINGS:
         raise ValueError(f'padding must be one of {PADDINGS}. Received: '
                          f'{padding!r}.')

@@ -7,8 +7,6 @@ alone; in a program of theirs this is not installed.
 
 import contextlib
 import faulthandler
-import importlib.abc
-import importlib.util
 import os
 import re
 import sys
@@ -16,21 +14,10 @@ import tempfile
 from collections.abc import Iterator
 from types import ModuleType
 
+from dmenet_tf import import_hooks
+
 # Google's log lines below the level of an error, and their first line.
 _NOTE = re.compile(rb'[IW]\d{4} |WARNING: All log messages before absl')
-
-
-class _Finder(importlib.abc.MetaPathFinder):
-    """Finds TensorFlow as others do, and holds back what its import notes."""
-
-    def find_spec(self, name, path, target=None):
-        if name != 'tensorflow':
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
-            spec.loader.exec_module = _quietly(spec.loader.exec_module)
-        return spec
 
 
 def _quietly(exec_module):
@@ -64,4 +51,4 @@ def _without_notes() -> Iterator[None]:
 
 def install() -> None:
     """Silences the first import of TensorFlow in this process."""
-    sys.meta_path.insert(0, _Finder())
+    import_hooks.Hook('tensorflow', _quietly).install()

@@ -57,19 +57,29 @@ def find(source: str | pathlib.Path) -> pathlib.Path:
 
     Raises:
         FileNotFoundError: The name is neither a bundled model nor a file.
+        IsADirectoryError: It is a folder.
     """
     path = pathlib.Path(source)
     if not isinstance(source, str) or path.suffix or set(source) & _SEPARATORS:
-        return path
+        return _no_folder(path)
     bundled = _BUNDLED / f'{source}.npz'
     if bundled.is_file():
         return bundled
-    if path.is_file():
-        return path
+    if path.exists():
+        return _no_folder(path)
     raise FileNotFoundError(
         f'{source!r} is neither a weights file nor a bundled model. '
         f'Bundled: {", ".join(bundled_models()) or "none yet"}. '
         'python -m dmenet_tf.train makes weights files.')
+
+
+def _no_folder(path):
+    if path.is_dir():
+        found = ', '.join(sorted(file.name for file in path.glob('*.npz')))
+        raise IsADirectoryError(
+            f'{path}: is a folder; name a weights file (.npz), such as '
+            f'dmenet_tf.train writes. It has {found or "none"}.')
+    return path
 
 
 def digest(source: str | pathlib.Path) -> str:
@@ -294,8 +304,11 @@ def load_model(source: str | pathlib.Path = 'small') -> keras.Model:
         float32 [b, h, w, 1] px.
 
     Raises:
-        FileNotFoundError, ValueError: One line: what is missing or differs.
+        OSError, ValueError: One line: what is missing or differs, or that
+            Keras is set to channels_first.
+        RuntimeError: See inference.check_tensorflow.
     """
+    inference.check_tensorflow()
     path = find(source)
     arrays = variables.read_npz(path)
     if foreign_weights.is_authors(arrays):

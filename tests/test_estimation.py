@@ -1,10 +1,12 @@
 """estimate(): any image in; every way to a map gives the same map."""
 
+import pathlib
+
 import keras
 import numpy as np
 import pytest
 
-from dmenet_tf import estimation, inference, networks, optics
+from dmenet_tf import estimation, inference, networks, optics, weights
 
 RNG = np.random.default_rng(0)
 
@@ -182,3 +184,95 @@ def test_the_scale_of_what_the_network_sees():
     assert estimation.network_scale((40, 60, 3), None) == 1
     assert estimation.network_scale((40, 60), 15) == 0.25
     assert estimation.network_scale((40, 60), 100) == 1
+
+
+def test_a_picture_in_0_to_1_is_refused_with_the_hint(folded):
+    image = noise(8, 8) / np.float32(255)
+    with pytest.raises(ValueError, match=r'multiply a picture in \[0, 1\] by '
+                       '255'):
+        estimation.estimate(image, folded)
+    black = estimation.estimate(np.zeros((8, 8, 3), np.uint8), folded)
+    np.testing.assert_array_equal(
+        estimation.estimate(np.zeros((8, 8, 3)), folded), black)
+
+
+def test_codes_of_16_bits_are_scaled_by_their_type(folded):
+    image = noise(8, 9)
+    np.testing.assert_allclose(
+        estimation.estimate(image.astype(np.uint16) * 257, folded),
+        estimation.estimate(image, folded), atol=1e-5)
+
+
+def test_a_list_of_photographs_gives_the_list_of_their_maps(folded):
+    photographs = [noise(20, 30), noise(17, 9)[..., 0], noise(20, 30)]
+    found = estimation.estimate(photographs, folded, max_side=25)
+    assert isinstance(found, list)
+    for photograph, sigma in zip(photographs, found, strict=True):
+        np.testing.assert_array_equal(
+            sigma, estimation.estimate(photograph, folded, max_side=25))
+    assert estimation.estimate((noise(4, 4),), folded)[0].shape == (4, 4)
+    assert estimation.estimate([], folded) == []
+
+
+def test_a_list_is_checked_before_any_of_it_is_mapped(folded):
+    def run(batch):
+        raise AssertionError(batch.shape)
+    with pytest.raises(ValueError, match=r'^image 1 of the list: .*300'):
+        estimation.estimate([noise(8, 8), np.full((8, 8), 300.0)], folded,
+                            runner=run)
+
+
+def test_a_batch_and_a_path_are_told_what_to_call(folded):
+    with pytest.raises(ValueError, match='a list, or model.predict'):
+        estimation.estimate(np.stack([noise(8, 8)] * 2), folded)
+    for path in ('photo.jpg', pathlib.Path('photo.jpg')):
+        with pytest.raises(ValueError, match=r'read_image reads photo\.jpg'):
+            estimation.estimate(path, folded)
+
+
+def test_a_model_by_its_name_or_path_is_loaded_once(model, tmp_path,
+                                                    monkeypatch):
+    path = tmp_path / 'toy.npz'
+    weights.save(path, networks.Networks(model.get_layer('B'), None, None),
+                 {'convention': 'sigma7'})
+    loaded = []
+    load = weights.load_model
+    monkeypatch.setattr(weights, 'load_model',
+                        lambda source: loaded.append(source) or load(source))
+    image = noise(20, 30)
+    expected = estimation.estimate(image, model)
+    for source in (path, str(path), path):
+        np.testing.assert_allclose(estimation.estimate(image, source),
+                                   expected, atol=1e-4)
+    assert len(loaded) == 1
+    with pytest.raises(FileNotFoundError, match="'smal' is neither"):
+        estimation.estimate(image, 'smal')
+
+
+def test_a_file_that_changed_is_loaded_again(model, tmp_path):
+    path = tmp_path / 'toy.npz'
+    b = keras.models.clone_model(model.get_layer('B'))
+    b.set_weights(model.get_layer('B').get_weights())
+    image = noise(20, 30)
+    maps = []
+    for _ in range(2):
+        weights.save(path, networks.Networks(b, None, None),
+                     {'convention': 'sigma7'})
+        maps.append(estimation.estimate(image, path))
+        kernel, bias = b.get_layer('uf_c3').get_weights()
+        b.get_layer('uf_c3').set_weights([kernel, bias + 1])
+    assert (maps[1] > maps[0]).all()
+
+
+def test_a_model_of_another_kind_is_refused():
+    image = keras.Input((None, None, 3))
+    with pytest.raises(ValueError, match='load_model returns'):
+        estimation.estimate(noise(8, 8), keras.Model(image, image))
+    with pytest.raises(ValueError, match='load_model returns'):
+        estimation.estimate(noise(8, 8), 480)
+
+
+def test_the_default_is_the_bundled_model_by_its_name():
+    image = noise(16, 16)
+    np.testing.assert_array_equal(estimation.estimate(image, 'small'),
+                                  estimation.estimate(image))

@@ -124,6 +124,18 @@ def test_pictures_of_two_sizes_in_one_request_are_refused(exported):
         run(image=tf.constant(pngs))
 
 
+@pytest.mark.parametrize('signature, image', [
+    ('bytes', np.zeros(0, 'S')),
+    ('serving_default', np.zeros((0, 8, 8, 3), np.uint8)),
+    ('float', np.zeros((0, 8, 8, 3), np.float32))])
+def test_a_request_without_pictures_is_refused(exported, signature, image):
+    run = tf.saved_model.load(str(exported)).signatures[signature]
+    with pytest.raises(tf.errors.InvalidArgumentError,
+                       match='needs at least one picture'):
+        run(image=tf.constant(
+            image, tf.string if signature == 'bytes' else None))
+
+
 def test_what_is_no_picture_is_refused(exported):
     run = tf.saved_model.load(str(exported)).signatures['bytes']
     with pytest.raises(tf.errors.InvalidArgumentError):
@@ -201,8 +213,10 @@ def run_main():
     (['more'], "Unexpected arguments: ['more']."),
     (['--tflite=x.tflite', '--size=480'], '--size needs height,width, such as '
      "480,640. Received: ['480']."),
-    (['--tflite=x.tflite', '--size=480,0'], '--size needs height,width, such '
-     "as 480,640. Received: ['480', '0'].")])
+    (['--tflite=x.tflite', '--size=0,64'], '--size needs height,width, such '
+     "as 480,640. Received: ['0', '64']."),
+    (['--tflite=x.tflite', '--size=64x96'], '--size needs height,width, such '
+     "as 480,640. Received: ['64x96'].")])
 def test_what_cannot_be_asked_for_is_one_line(run_main, arguments, line):
     with pytest.raises(command.UsageError) as caught:
         run_main(*arguments)

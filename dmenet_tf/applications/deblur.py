@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from absl import flags
 
-from dmenet_tf import command
+from dmenet_tf import arrays, command
 from dmenet_tf.applications import inputs
 
 LAYERS = 32
@@ -38,7 +38,8 @@ def deblur(image: npt.ArrayLike, sigma: npt.ArrayLike,
     """Returns the all-in-focus photograph.
 
     Args:
-        image: RGB [h, w, 3] or grey [h, w], float in [0, 1], uint8 or uint16.
+        image: RGB [h, w, 3] or grey [h, w], uint8, uint16 in [0, 65535] or
+            float in [0, 255].
         sigma: [h, w] px; a map of another size is scaled.
         noise: Standard deviation of the noise, of 1; None measures it.
         strength: Of the sharpening: lambda is multiplied by it.
@@ -46,25 +47,25 @@ def deblur(image: npt.ArrayLike, sigma: npt.ArrayLike,
         layers: The most layers.
 
     Returns:
-        float32 [h, w, 3] in [0, 1].
+        float32 [h, w, 3] in [0, 255], as estimation.estimate takes it.
 
     Raises:
         ValueError: An argument is not as above.
     """
     from dmenet_tf.applications import deconvolution  # Numba, an extra.
-    image = inputs.check_image(image)
+    image = np.float32(arrays.check_image(image) / 255)
     sigma = inputs.check_sigma(sigma, image.shape[:2])
     _check_settings(noise, strength, layers)
     table = deconvolution.shrinkage_table(alpha)
     spread = deconvolution.spread_sharper(sigma)
     steps = layer_sigmas(spread, layers)
     if len(steps) == 1:
-        return np.clip(image, 0, 1)
+        return 255 * np.clip(image, 0, 1)
     noise = estimate_noise(image, sigma) if noise is None else noise
     precision = strength / max(noise, MIN_NOISE)**2
     blended = deconvolution.deconvolve_layers(image, spread, steps, precision,
                                               table)
-    return np.clip(blended, 0, 1)
+    return 255 * np.clip(blended, 0, 1)
 
 
 def _check_settings(noise, strength, layers):

@@ -181,7 +181,7 @@ def write(values: npt.NDArray[np.float32], kind: str,
         kind: One of FORMATS.
         path: Of the file.
         metric: Whether values are metres.
-        image: [h, w, 3] in [0, 1], for `ply`.
+        image: [h, w, 3] in [0, 255], for `ply`.
         camera: Camera, for `ply`; without, it is taken to see 50 degrees.
     """
     with files.atomic_path(path) as temporary:
@@ -243,7 +243,7 @@ def point_cloud(values: np.ndarray, metric: bool, image: np.ndarray,
         values: [h, w], of depth(); infinite ones are left out.
         metric: Whether values are metres; if not, pseudo-depth is spread over
             PSEUDO_RANGE.
-        image: [h, w, 3] in [0, 1].
+        image: [h, w, 3] in [0, 255].
         camera: Camera, or None: 50 degrees wide.
 
     Returns:
@@ -262,7 +262,7 @@ def point_cloud(values: np.ndarray, metric: bool, image: np.ndarray,
     points['z'] = z[seen]
     points['x'] = (columns + 0.5 - width / 2) / focal_px * z[seen]
     points['y'] = (rows + 0.5 - height / 2) / focal_px * z[seen]
-    colors = np.round(np.clip(image[seen], 0, 1) * 255).astype(np.uint8)
+    colors = np.round(np.clip(image[seen], 0, 255)).astype(np.uint8)
     for c, name in enumerate(('red', 'green', 'blue')):
         points[name] = colors[:, c]
     return points

@@ -70,37 +70,13 @@ def check_sigma(sigma: npt.ArrayLike, shape: tuple[int, int] | None = None
     return (resized * np.sqrt(scale.prod())).astype(np.float32)
 
 
-def check_image(image: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Returns a photograph as float32 RGB [h, w, 3] in [0, 1].
-
-    Args:
-        image: [h, w, 3] or grey [h, w]; uint8, uint16 or float in [0, 1].
-
-    Raises:
-        ValueError: Not such an image.
-    """
-    image = np.asarray(image)
-    if image.ndim == 2:
-        image = np.repeat(image[..., None], 3, axis=-1)
-    if image.ndim != 3 or image.shape[-1] != 3 or not image.size:
-        raise ValueError('needs an RGB image [h, w, 3] or grey [h, w]. '
-                         f'Received shape: {image.shape}.')
-    if image.dtype in (np.uint8, np.uint16):
-        return image.astype(np.float32) / np.iinfo(image.dtype).max
-    image = image.astype(np.float32)
-    if not (image.min() >= -1e-3 and image.max() <= 1.001):
-        raise ValueError('needs finite values in [0, 1]. Received values from '
-                         f'{image.min()} to {image.max()}.')
-    return image
-
-
 @dataclasses.dataclass(frozen=True)
 class Photograph:
     """A photograph with its map.
 
     Attributes:
         path: Of its file.
-        image: [h, w, 3], float32 in [0, 1].
+        image: [h, w, 3] in [0, 255], uint8 or float32.
         sigma: [h, w], float32, px.
     """
 
@@ -156,7 +132,6 @@ def _read(job):
 
 def _with_sigma(job, image, sigma, sigma_of):
     sigma = sigma_of(image) if sigma is None else sigma
-    image = image.astype(np.float32) / 255
     return Photograph(job.photograph, image,
                       check_sigma(sigma, image.shape[:2]))
 
@@ -203,7 +178,7 @@ def write_before_after(before: np.ndarray, after: np.ndarray, job: jobs.Job,
     """Writes a result and, beside it, what it came from.
 
     Args:
-        before, after: [h, w, 3] in [0, 1].
+        before, after: [h, w, 3] in [0, 255].
         job: Whose result it is.
         name: Of the result, such as 'deblurred'.
 
@@ -217,7 +192,7 @@ def write_before_after(before: np.ndarray, after: np.ndarray, job: jobs.Job,
 
 
 def write_picture(picture: np.ndarray, path: str | pathlib.Path) -> None:
-    """Writes [0, 1] as 8 bits, whole or not at all."""
-    codes = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    """Writes [0, 255] as 8 bits, whole or not at all."""
+    codes = np.round(np.clip(picture, 0, 255)).astype(np.uint8)
     with files.atomic_path(path) as temporary:
         Image.fromarray(codes).save(temporary)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from absl import flags
 
-from dmenet_tf import command
+from dmenet_tf import arrays, command
 from dmenet_tf.applications import inputs
 from dmenet_tf.syndof import render
 
@@ -89,7 +89,8 @@ def magnify(image: npt.ArrayLike, sigma: npt.ArrayLike, strength: float = 3.0,
     """Magnifies the defocus blur of a photograph.
 
     Args:
-        image: RGB [h, w, 3] or grey [h, w], float in [0, 1], uint8 or uint16.
+        image: RGB [h, w, 3] or grey [h, w], uint8, uint16 in [0, 65535] or
+            float in [0, 255].
         sigma: [h, w] px; a map of another size is scaled.
         strength: m, the factor by which blur grows; the paper shows 8.
         kernel: 'exact' or 'paper', see added_sigma.
@@ -97,17 +98,17 @@ def magnify(image: npt.ArrayLike, sigma: npt.ArrayLike, strength: float = 3.0,
         max_sigma: Bound of what is added, px.
 
     Returns:
-        float32 [h, w, 3] in [0, 1].
+        float32 [h, w, 3] in [0, 255], as estimation.estimate takes it.
 
     Raises:
         ValueError: An argument is not as above.
     """
-    image = inputs.check_image(image)
+    image = np.float32(arrays.check_image(image) / 255)
     sigma = inputs.check_sigma(sigma, image.shape[:2])
     focus = None if focus_on is None else _sigma_at(sigma, *focus_on)
     added = added_sigma(sigma, strength, kernel, focus, max_sigma)
     layer, per_layer = layers_by_blur(added)
-    return np.clip(render.blend_layers(image, layer, per_layer), 0, 1)
+    return 255 * np.clip(render.blend_layers(image, layer, per_layer), 0, 1)
 
 
 def _sigma_at(sigma, x, y):

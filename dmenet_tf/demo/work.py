@@ -276,8 +276,8 @@ def working(job: jobs.Job) -> npt.NDArray[np.uint8]:
 
 
 def _compared(job, before, after, name):
-    inputs.write_before_after(before / 255, after, job, name)
-    return (fitted(before), fitted(develop.to_bytes(after)),
+    inputs.write_before_after(before, after, job, name)
+    return (fitted(before), fitted(develop.to_bytes(after / 255)),
             [str(job.path(suffix))
              for suffix in inputs.comparison_suffixes(name)])
 
@@ -292,7 +292,7 @@ def make_depth(job: jobs.Job, focus: str, kinds: Collection[str]
     """
     camera = depth.camera_of(job.photograph, {})
     values = depth.depth(read_sigma(job), focus, camera)
-    image = read_photograph(job) / np.float32(255)
+    image = read_photograph(job)
     paths = [job.path(depth.FORMATS[kind]) for kind in kinds]
     for kind, path in zip(kinds, paths, strict=True):
         depth.write(values, kind, path, camera is not None, image, camera)
@@ -373,7 +373,7 @@ def write_scene(picture: npt.NDArray[np.uint8],
                 folder: pathlib.Path) -> list[str]:
     """Writes image and maps; returns their paths."""
     image = pathlib.Path(tempfile.mkdtemp(dir=folder)) / 'defocused.png'
-    inputs.write_picture(picture / 255, image)
+    inputs.write_picture(picture, image)
     job = jobs.Job(image, image.with_suffix(''))
     kinds = ('npy', 'png16', 'color')
     _write(job, sigma, kinds)

@@ -58,7 +58,7 @@ def magnified(image, depth_m, k):
     sigma = shot.sigma[shot.layer]
     photo = render.blend_layers(image, shot.layer, shot.sigma)
     truth = render.blend_layers(image, shot.layer, M * shot.sigma)
-    results = {kernel: magnify.magnify(photo, sigma, M, kernel)
+    results = {kernel: magnify.magnify(255 * photo, sigma, M, kernel) / 255
                for kernel in magnify.KERNELS}
     blurred = ndimage.maximum_filter(sigma >= 0.1, 2 * _REACH + 1)
     moved = np.abs(results['exact'] - photo)[~blurred]

@@ -28,7 +28,8 @@ _RANGES = ((0, 0.3), (0.3, 1), (1, 2), (2, 4), (4, 7.01))
 def main(arguments):
     if arguments:
         raise command.UsageError(f'Unexpected arguments: {arguments}.')
-    methods = {'ours': lambda image, sigma: deblur.deblur(image, sigma)}
+    methods = {'ours': lambda image, sigma: deblur.deblur(255 * image,
+                                                          sigma) / 255}
     if flags.FLAGS.others:
         methods['R.-Lucy'] = lambda *pair: by_layers(richardson_lucy, *pair)
         methods['unsup. W.'] = lambda *pair: by_layers(wiener, *pair)
@@ -141,7 +142,7 @@ def speed():
     times = []
     for _ in range(4):
         start, cpu = time.perf_counter(), time.process_time()
-        deblur.deblur(image, sigma)
+        deblur.deblur(255 * image, sigma)
         times.append((time.perf_counter() - start, time.process_time() - cpu))
     wall, cpu = (statistics.median(column) for column in zip(*times[1:],
                                                              strict=True))

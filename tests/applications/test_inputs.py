@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from dmenet_tf import maps
-from dmenet_tf.applications import inputs
+from dmenet_tf import arrays, maps
+from dmenet_tf.applications import deblur, inputs, magnify
 
 ROOT = pathlib.Path(__file__).parents[2]
 RNG = np.random.default_rng(0)
@@ -43,14 +43,21 @@ def test_bad_maps_are_refused(sigma, message):
         inputs.check_sigma(sigma, (4, 4))
 
 
-def test_images_of_any_depth_become_rgb():
-    grey = np.array([[0, 65535]], np.uint16)
-    np.testing.assert_array_equal(inputs.check_image(grey),
-                                  [[[0] * 3, [1] * 3]])
-    for bad in (np.ones((2, 2, 4)), np.full((2, 2, 3), 200.0),
-                np.full((2, 2), np.nan)):
-        with pytest.raises(ValueError, match='needs'):
-            inputs.check_image(bad)
+@pytest.mark.parametrize('work', [
+    lambda image, sigma: magnify.magnify(image, sigma, 2),
+    lambda image, sigma: deblur.deblur(image, sigma, layers=2)],
+    ids=['magnify', 'deblur'])
+def test_functions_take_and_return_what_estimate_takes(work):
+    image = RNG.integers(0, 256, (12, 16, 3), np.uint8)
+    sigma = np.tile(np.linspace(0, 2, 16, dtype=np.float32), (12, 1))
+    result = work(image, sigma)
+    assert result.dtype == np.float32 and result.max() > 100
+    assert arrays.check_image(result) is not None
+    for same in (image.astype(float), image.astype(np.uint16) * 257):
+        np.testing.assert_allclose(work(same, sigma), result, atol=1e-2)
+    np.testing.assert_allclose(work(image, 0 * sigma), image, atol=1e-4)
+    with pytest.raises(ValueError, match='multiply a picture in'):
+        work(image / 255, sigma)
 
 
 def run(name, *arguments):
