@@ -8,8 +8,7 @@ stands in _NOT_RUN with the reason.
 """
 
 import ast
-import base64
-import http.server
+import contextlib
 import importlib.util
 import json
 import pathlib
@@ -18,11 +17,11 @@ import shlex
 import shutil
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
 import scipy.io
+import stand_in
 from PIL import Image
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -168,43 +167,15 @@ def at_work(workspace, model, monkeypatch):
     from dmenet_tf import estimation, weights
     monkeypatch.chdir(workspace)
     monkeypatch.setattr(weights, 'load_model', lambda source='small': model)
-    monkeypatch.setattr(estimation, '_default_model', lambda: model)
-
-
-@pytest.fixture(scope='module')
-def server(workspace, model):
-    """The port of a stand-in for TF Serving: REST, signature `bytes`."""
-    import tensorflow as tf
-
-    from dmenet_tf import export
-    servable = export.Servable(model, workspace / 'MODEL.npz')
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            request = json.loads(
-                self.rfile.read(int(self.headers['Content-Length'])))
-            signature = servable.signatures()[request['signature_name']]
-            files = [base64.b64decode(one['image']['b64'])
-                     for one in request['instances']]
-            sigma = signature(tf.constant(files))['sigma'].numpy()
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(json.dumps(
-                {'predictions': sigma.tolist()}).encode())
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.HTTPServer(('localhost', 0), Handler) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-        yield running.server_port
-        running.shutdown()
+    monkeypatch.setattr(estimation, '_loaded', lambda path, changed: model)
 
 
 def _python_pages():
     """Pages with snippets; `slow` where an export has to be made first."""
     for page in PAGES:
-        text = '\n'.join(blocks(page, 'python'))
+        # tests/serving runs those that need an extra.
+        text = '\n'.join(block for block in blocks(page, 'python')
+                         if 'tensorflow_serving' not in block)
         if text:
             marks = [pytest.mark.slow] if 'export/' in text else []
             yield pytest.param(page, text, marks=marks,
@@ -212,15 +183,15 @@ def _python_pages():
 
 
 @pytest.mark.parametrize('page, text', _python_pages())
-def test_python_blocks_run(page, text, at_work, request):
-    if 'localhost:8501' in text:
-        port = request.getfixturevalue('server')
-        text = text.replace('localhost:8501', f'localhost:{port}')
-    if 'export/' in text:
-        from dmenet_tf import export
-        export.export_saved_model('MODEL.npz', 'export/dmenet')
+def test_python_blocks_run(page, text, at_work):
     names = {}
-    exec(compile(text, str(page), 'exec'), names)
+    with contextlib.ExitStack() as stack:
+        if 'export/' in text:
+            from dmenet_tf import export
+            folder = export.export_saved_model('MODEL.npz', 'export/dmenet')
+            port = stack.enter_context(stand_in.serve_rest(folder.parent))
+            text = text.replace('localhost:8501', f'localhost:{port}')
+        exec(compile(text, str(page), 'exec'), names)
     # A number in a comment is the value of the expression before it.
     for expression, value in re.findall(
             r'^(optics\..*\))\s+# ([\d.]+)', text, re.MULTILINE):
