@@ -40,7 +40,7 @@ def expected(model):
 
 
 def assert_same(other, expected):
-    np.testing.assert_allclose(other(PHOTOGRAPH[None]), expected, atol=1e-5)
+    np.testing.assert_allclose(other(PHOTOGRAPH[None]), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize('suffix', ['.keras', '.h5'])
@@ -51,7 +51,7 @@ def test_a_saved_model_is_loaded_with_its_maps(model, expected, tmp_path,
     loaded = keras.models.load_model(path)
     assert_same(loaded, expected)
     np.testing.assert_allclose(estimation.estimate(PHOTOGRAPH, loaded),
-                               expected[0, ..., 0], atol=1e-5)
+                               expected[0, ..., 0], atol=1e-4)
     assert_same(inference.fold(loaded), expected)
     assert (networks.architecture(loaded.get_layer('B'))
             == networks.architecture(model.get_layer('B')))
@@ -63,7 +63,7 @@ def test_a_saved_model_of_tensorflow_needs_no_layers_of_ours(model, expected,
     serve = tf.saved_model.load(str(tmp_path / 'saved')).signatures[
         'serving_default']
     [sigma] = serve(tf.constant(PHOTOGRAPH[None], tf.float32)).values()
-    np.testing.assert_allclose(sigma, expected, atol=1e-5)
+    np.testing.assert_allclose(sigma, expected, atol=1e-4)
 
 
 def test_pickled_models_come_back(model, expected):
@@ -118,7 +118,7 @@ def test_a_fresh_process_knows_the_layers(model, expected, tmp_path, imports,
     np.save(photograph, PHOTOGRAPH)
     run(LOADS.format(imports=imports, keras=library, path=path, out=out,
                      photograph=photograph))
-    np.testing.assert_allclose(np.load(out), expected, atol=1e-5)
+    np.testing.assert_allclose(np.load(out), expected, atol=1e-4)
 
 
 def run(code):
