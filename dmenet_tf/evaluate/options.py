@@ -59,8 +59,8 @@ class Options:
             with one name a line; None: test for MASKS, else all.
         noise: Standard deviations of the noise added to photographs, on
             [0, 255]; None: 0, and for rtf 0, 1.0 and 1.6.
-        truth_scale, truth_offset, unknown_code, convention, prediction_unit,
-        prediction_scale, sharp_is_bright: See Settings.
+        truth_scale, truth_offset, unknown_code, convention: See Settings.
+        prediction_unit, prediction_scale, sharp_is_bright: See Settings.
         sheet_images: Rows of the side-by-side sheet.
         workers: Processes of baselines and predictions. With more than one,
             a script must call evaluate() below `if __name__ == '__main__'`.

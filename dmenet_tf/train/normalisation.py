@@ -26,10 +26,10 @@ def recompute(b: keras.Model, batches: Iterable[Mapping[str, Any]],
 
     Args:
         b: B, or any functional model; trained weights stay as they are.
-        batches: Of steps.make_train_step; only [b, h, w, 3] RGB in [0, 1] of
-            batch[name]['image'] is looked at.
-        names: Of the datasets, such as config.STATISTICS['all']; those that
-            the batches lack are passed over.
+        batches: Of steps.make_train_step; of each dataset only `image`, RGB
+            in [0, 1], [b, h, w, 3], is looked at.
+        names: Of the datasets, see config.STATISTICS; those that the batches
+            lack are passed over.
         count: Batches to take; fewer if there are no more.
 
     Raises:
