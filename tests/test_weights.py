@@ -224,8 +224,7 @@ def test_a_bundled_name_wins_over_a_folder_of_that_name(tmp_path, monkeypatch):
     assert weights.find('small').name == 'small.npz'
     assert weights.describe('small')['architecture']['width'] == 16
     # A suffix or a separator makes it a path.
-    assert weights.find('./small') == pathlib.Path('small')
-    with pytest.raises(FileNotFoundError, match='small: no such weights file'):
+    with pytest.raises(IsADirectoryError, match='small: is a folder; name a'):
         weights.load_model('./small')
 
 
@@ -235,8 +234,10 @@ def test_a_file_without_suffix_is_found_and_a_folder_is_no_model(
     (tmp_path / 'mine').write_bytes(saved.read_bytes())
     (tmp_path / 'huge').mkdir()
     assert weights.describe('mine')['licence'] == 'CC0'
-    with pytest.raises(FileNotFoundError, match="'huge' is neither .* small"):
+    with pytest.raises(IsADirectoryError, match='huge: is a folder; name a'):
         weights.find('huge')
+    with pytest.raises(FileNotFoundError, match="'none' is neither .* small"):
+        weights.find('none')
 
 
 def test_digest_is_that_of_the_bytes(saved, tmp_path):

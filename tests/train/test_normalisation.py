@@ -85,10 +85,13 @@ def test_after_one_batch_b_gives_in_use_what_it_gave_in_training(tamed):
     trained = b(image, training=True)
     normalisation.recompute(b, [batch], ['real', 'nowhere'], count=9)
     used = b(image, training=False)
-    # The deepest level has two pixels: any other variance would show.
-    for name in ('defocus', 'features'):
-        np.testing.assert_allclose(used[name], trained[name], atol=5e-3)
-    np.testing.assert_allclose(used['side'][0], trained['side'][0], atol=5e-3)
+    # The deepest level has two pixels: the variance of a sample in place of
+    # all would be a third off. Channels that are nearly even are rounded.
+    for one, other in ((used['defocus'], trained['defocus']),
+                       (used['features'], trained['features']),
+                       (used['side'][0], trained['side'][0])):
+        assert np.abs(one - other).max() < 0.05
+        assert np.abs(one - other).mean() < 1e-3
     for old, new in zip(before, b.trainable_variables, strict=True):
         np.testing.assert_array_equal(old, new)
 
