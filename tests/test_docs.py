@@ -188,6 +188,7 @@ def test_python_blocks_run(page, text, at_work):
     with contextlib.ExitStack() as stack:
         if 'export/' in text or 'localhost:8501' in text:
             from dmenet_tf import export
+            shutil.rmtree('export', ignore_errors=True)  # Another page's.
             folder = export.export_saved_model('MODEL.npz', 'export/dmenet')
             port = stack.enter_context(stand_in.serve_rest(folder.parent))
             text = text.replace('localhost:8501', f'localhost:{port}')
