@@ -301,8 +301,9 @@ def train_loop(now: Run) -> bool:
     clock, pending = monitoring.Clock(), monitoring.Losses()
     with (files.progress(total=now.total, initial=first, unit='step') as bar,
           monitoring.stop_signal() as received):
-        if first == 0:
-            now.validate(0)
+        # Also after a kill that came between a checkpoint and its validation.
+        if first % now.validate_every == 0:
+            now.validate(first)
         for step in range(first + 1, now.total + 1):
             with clock.waiting():
                 batch = next(batches)
