@@ -1,7 +1,6 @@
 """Weights: files of ours, names of models, and what is wrong with them."""
 
 import json
-import pathlib
 
 import keras
 import numpy as np
