@@ -90,12 +90,20 @@ def read_sigma(path: str | pathlib.Path) -> npt.NDArray[np.float32]:
             and colours have no unit, integers of other sizes neither.
     """
     sigma = sigma_of(path, read_grey(path))
+    try:
+        check_values(sigma)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None
+    return sigma
+
+
+def check_values(sigma: npt.NDArray[np.float32]) -> None:
+    """Raises ValueError unless all of a map, in px, is finite and >= 0."""
     bad = ~(sigma >= 0) | ~np.isfinite(sigma)
     if bad.any():
         raise ValueError(
-            f'{path}: sigma must be finite and not negative; {bad.sum()} '
-            f'pixels are not, the first of them {sigma[bad][0]}.')
-    return sigma
+            f'sigma must be finite and not negative; {bad.sum()} pixels are '
+            f'not, the first of them {sigma[bad][0]}.')
 
 
 def sigma_of(path: str | pathlib.Path,

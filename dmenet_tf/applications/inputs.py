@@ -55,11 +55,7 @@ def check_sigma(sigma: npt.ArrayLike, shape: tuple[int, int] | None = None
         raise ValueError('a sigma map is [h, w] of numbers in px. Received: '
                          f'shape {sigma.shape}, {sigma.dtype}.')
     sigma = sigma.astype(np.float32)
-    bad = ~(sigma >= 0) | ~np.isfinite(sigma)
-    if bad.any():
-        raise ValueError(
-            f'sigma must be finite and not negative; {bad.sum()} pixels are '
-            f'not, the first of them {sigma[bad][0]}.')
+    sigma_files.check_values(sigma)
     if shape is None or sigma.shape == tuple(shape):
         return sigma
     scale = np.array(shape) / sigma.shape
