@@ -1,20 +1,23 @@
 """Scores of one map against one truth, and sums of them over many maps.
 
-Two kinds of truth:
+Three kinds of truth:
 
     mask    bool [h, w], True = blurred: accuracy, precision and recall,
-            average precision, F, IoU, MAE
-    sigma   float [h, w]: MSE, MAE, correlation, error by range
+            average precision, F, IoU, balanced error rate, MAE
+    sigma   float [h, w]: MSE, MAE, bias, correlation, error by range
+    number  one sigma for all pixels: the median, how far it is off
 
 A map may be in any unit; more = blurrier. Where a mask is the truth, a map is
-only ever compared with thresholds within its own range, so that neither its
-unit nor its offset matters. The blurred class is the positive one.
+compared with thresholds within its own range, so that neither its unit nor
+its offset matters; one in px also with thresholds in px, the same for all
+photographs. The blurred class is the positive one.
 
-Counts are kept at LEVELS thresholds, so that what is stored for an image, and
-what is added up over images, does not grow with anything.
+Counts are kept at LEVELS thresholds, and at PX_LEVELS in px, so that what is
+stored for an image, and what is added up over images, does not grow with
+anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +27,10 @@ ALPHA = 0.3  # [Lee 2019, Section 5.3]
 BETA_SQUARED = 0.3  # Of F, as in the detection literature
 # Edges of the ranges of sigma in which errors are reported, px.
 RANGES = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 7.0, np.inf)
+PX_STEP = 0.01  # Thresholds in px are k PX_STEP
+PX_LEVELS = 801  # k = 0 ... 800: up to 8 px
+_NEAR = 0.15  # Of a known sigma: what counts as found
+_RESAMPLES = 2000
 
 
 def threshold(values: npt.ArrayLike, alpha: float = ALPHA) -> float:
@@ -65,6 +72,20 @@ def intersection_over_union(prediction: npt.NDArray[np.bool_],
     """
     union = np.count_nonzero(prediction | mask)
     return np.count_nonzero(prediction & mask) / union if union else 1.0
+
+
+def balanced_error_rate(prediction: npt.NDArray[np.bool_],
+                        mask: npt.NDArray[np.bool_]) -> float:
+    """Mean over the classes of the share of their pixels classified wrong.
+
+    1 - (TPR + TNR) / 2; where the mask has one class, the error in that.
+
+    Args:
+        prediction, mask: bool, same shape, True = blurred.
+    """
+    wrong = prediction != mask
+    return float(np.mean([np.mean(wrong[mask == kind])
+                          for kind in (False, True) if (mask == kind).any()]))
 
 
 def normalized(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -182,7 +203,8 @@ def detection_scores(
 
     Returns:
         (scores, counts): dict of floats; threshold_counts.
-            accuracy, iou: of the map binarized at ALPHA;
+            accuracy, iou, balanced_error_rate: of the map binarized at
+            ALPHA;
             average_precision: exact;
             mae: of the map normalized to [0, 1];
             f_max: the largest F over the thresholds.
@@ -201,7 +223,91 @@ def detection_scores(
         'mae': mean_absolute_error(normalized(values), mask),
         'f_max': float(f_measure(*precision_recall(counts)).max()),
         'iou': intersection_over_union(binary, mask),
+        'balanced_error_rate': balanced_error_rate(binary, mask),
     }, counts
+
+
+def px_counts(sigma: npt.ArrayLike,
+              mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Counts sharp and blurred pixels by the sigma that a map gives them.
+
+    Args:
+        sigma: [h, w] px; below 0 counts as 0, above the last threshold with
+            it.
+        mask: bool [h, w], True = blurred.
+
+    Returns:
+        int64 [2, PX_LEVELS]: sharp and blurred pixels between k PX_STEP and
+        the next threshold.
+    """
+    # What rounding took off an exact threshold is given back.
+    level = np.floor(np.asarray(sigma, np.float64) / PX_STEP + 1e-4)
+    level = np.clip(level, 0, PX_LEVELS - 1).astype(np.int64)
+    return np.bincount((level + PX_LEVELS * mask).ravel(),
+                       minlength=2 * PX_LEVELS).reshape(2, PX_LEVELS)
+
+
+def px_accuracies(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Accuracy of sigma >= k PX_STEP, k = 0 ... PX_LEVELS - 1.
+
+    Args:
+        counts: [2, PX_LEVELS] of px_counts.
+    """
+    sharp, blurred = np.asarray(counts, np.float64)
+    right = np.cumsum(sharp) - sharp + np.cumsum(blurred[::-1])[::-1]
+    return right / (sharp.sum() + blurred.sum())
+
+
+def px_level(threshold: float) -> int:
+    """k of a threshold in px: the nearest of PX_LEVELS."""
+    return int(np.clip(np.rint(threshold / PX_STEP), 0, PX_LEVELS - 1))
+
+
+def uniform_scores(values: npt.ArrayLike, sigma: float) -> dict[str, float]:
+    """Scores of a map of a photograph that is equally blurred everywhere.
+
+    Args:
+        values: The map, [h, w] px.
+        sigma: px; 0: a sharp photograph.
+
+    Returns:
+        Dict of floats: true_sigma; median_sigma, of the map; for sigma > 0,
+        relative_error, median / sigma - 1, and within_15_percent, 1 or 0.
+    """
+    median = float(np.median(values))
+    scores = {'true_sigma': float(sigma), 'median_sigma': median}
+    if sigma > 0:
+        error = median / sigma - 1
+        scores['relative_error'] = error
+        scores['within_15_percent'] = float(abs(error) <= _NEAR)
+    return scores
+
+
+def interval(values: npt.ArrayLike,
+             statistic: Callable[..., np.ndarray] = np.mean
+             ) -> tuple[float, float] | None:
+    """95 % bootstrap interval over photographs, the same at each call.
+
+    Photographs are drawn again with replacement, _RESAMPLES times; the
+    interval holds the middle 95 % of what they give. It says how far a figure
+    hangs on which photographs there were, and nothing else; of few
+    photographs it is too narrow.
+
+    Args:
+        values: One for each photograph, flat.
+        statistic: np.mean or np.median.
+
+    Returns:
+        (low, high); None for less than two photographs.
+    """
+    if len(values) < 2:
+        return None
+    from scipy import stats  # Slow to load, and needed at the end only.
+    found = stats.bootstrap(
+        (np.asarray(values, np.float64),), statistic, vectorized=True,
+        n_resamples=_RESAMPLES, method='percentile',
+        random_state=0).confidence_interval
+    return float(found.low), float(found.high)
 
 
 def fit_to(values: npt.ArrayLike, truth: np.ndarray) -> npt.NDArray[np.float64]:

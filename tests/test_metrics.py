@@ -53,6 +53,7 @@ def test_the_truth_scores_1_and_its_inverse_0():
     _, mask = random_case()
     scores, _ = metrics.detection_scores(mask.astype(np.float32), mask)
     assert scores == {'accuracy': 1, 'average_precision': 1, 'mae': 0,
+                      'balanced_error_rate': 0,
                       'f_max': 1, 'iou': 1}
     scores, _ = metrics.detection_scores(1 - mask.astype(np.float32), mask)
     assert scores['accuracy'] == scores['iou'] == 0 and scores['mae'] == 1
@@ -171,3 +172,66 @@ def test_errors_by_range_are_hand_sums():
     np.testing.assert_allclose(sums[1], [1, 2, 2])
     np.testing.assert_allclose(sums[-1], [1, 3, -3])
     assert sums[:, 0].sum() == 4
+
+
+def test_balanced_error_rate_is_the_mean_of_the_classes_errors():
+    called = np.array([True, True, True, False, False, True])
+    mask = np.array([True, True, False, False, False, False])
+    # No blurred pixel is wrong, two of four sharp ones are.
+    assert metrics.balanced_error_rate(called, mask) == 0.25
+    scores, _ = metrics.detection_scores(called[None].astype(float),
+                                         mask[None])
+    assert scores['balanced_error_rate'] == 0.25
+    assert metrics.balanced_error_rate(called, np.ones(6, bool)) == (
+        pytest.approx(2 / 6))
+
+
+def test_balanced_error_rate_is_equal_to_scikit_learn():
+    sklearn = pytest.importorskip('sklearn.metrics')
+    values, mask = random_case()
+    binary = metrics.binarize(values)
+    assert metrics.balanced_error_rate(binary, mask) == pytest.approx(
+        1 - sklearn.balanced_accuracy_score(mask.ravel(), binary.ravel()))
+
+
+def test_accuracy_at_thresholds_in_px_is_that_of_comparing():
+    values, mask = random_case()
+    sigma = 9 * np.abs(values)
+    found = metrics.px_accuracies(metrics.px_counts(sigma, mask))
+    for k in (0, 1, 80, 799, 800):
+        assert found[k] == pytest.approx(
+            metrics.accuracy(sigma >= 0.01 * k, mask)), k
+
+
+def test_a_sigma_that_is_a_threshold_counts_as_blurred():
+    sigma = np.float32([[0.29, 0.58, 1.13, 8.0]])
+    mask = np.ones((1, 4), bool)
+    accuracies = metrics.px_accuracies(metrics.px_counts(sigma, mask))
+    for k, share in ((29, 1), (30, 0.75), (58, 0.75), (59, 0.5), (113, 0.5),
+                     (114, 0.25), (800, 0.25)):
+        assert accuracies[k] == share, k
+    assert metrics.px_level(0.58) == 58 and metrics.px_level(99) == 800
+
+
+def test_the_median_of_a_uniformly_blurred_photograph_and_its_error():
+    values = np.array([[1.0, 2.3, 9.0]])
+    assert metrics.uniform_scores(values, 2) == pytest.approx(
+        {'true_sigma': 2, 'median_sigma': 2.3, 'relative_error': 0.15,
+         'within_15_percent': 1})
+    assert metrics.uniform_scores(values, 1.9)['within_15_percent'] == 0
+    assert metrics.uniform_scores(values, 0) == {'true_sigma': 0,
+                                                 'median_sigma': 2.3}
+
+
+def test_an_interval_is_that_of_the_mean_and_the_same_each_time():
+    values = RNG.normal(3, 1, 400)
+    low, high = metrics.interval(values)
+    # 1.96 standard errors on either side.
+    width = 1.96 * values.std() / 20
+    assert low == pytest.approx(values.mean() - width, abs=0.02)
+    assert high == pytest.approx(values.mean() + width, abs=0.02)
+    assert metrics.interval(values) == (low, high)
+    assert metrics.interval([5.0]) is None
+    assert metrics.interval([5.0, 5.0]) == (5, 5)
+    low, high = metrics.interval([1, 2, 3, 4, 1000], np.median)
+    assert (low, high) == (1, 1000)
