@@ -207,7 +207,8 @@ def detection_scores(
             ALPHA;
             average_precision: exact;
             mae: of the map normalized to [0, 1];
-            f_max: the largest F over the thresholds.
+            f_max, accuracy_own_threshold: the largest F and the largest
+            accuracy over the thresholds.
 
     Raises:
         ValueError: No pixel of the mask is blurred.
@@ -219,12 +220,19 @@ def detection_scores(
     binary = binarize(values)
     return {
         'accuracy': accuracy(binary, mask),
+        'accuracy_own_threshold': _best_accuracy(counts, mask.size),
         'average_precision': average_precision(values, mask),
         'mae': mean_absolute_error(normalized(values), mask),
         'f_max': float(f_measure(*precision_recall(counts)).max()),
         'iou': intersection_over_union(binary, mask),
         'balanced_error_rate': balanced_error_rate(binary, mask),
     }, counts
+
+
+def _best_accuracy(counts, pixels):
+    """Largest accuracy over the thresholds of threshold_counts."""
+    sharp = pixels - counts[0, 0]
+    return float((counts[:, 0] + sharp - counts[:, 1]).max() / pixels)
 
 
 def px_counts(sigma: npt.ArrayLike,

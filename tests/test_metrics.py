@@ -44,6 +44,8 @@ def test_hand_sums_of_one_map():
     assert scores['average_precision'] == pytest.approx((1 + 2 / 3) / 2)
     # Normalized: 1, 2/9, 3/9, 0 against 1, 1, 0, 0.
     assert scores['mae'] == pytest.approx((7 / 9 + 3 / 9) / 4)
+    # 10 alone above the threshold: 3 is the one wrong.
+    assert scores['accuracy_own_threshold'] == 0.75
     # Best of F at P, R = (1, .5), (.5, .5), (2/3, 1), (.5, 1).
     assert scores['f_max'] == pytest.approx(1.3 * 0.5 / (0.3 + 0.5))
     assert counts[0].tolist() == [2, 2] and counts[-1].tolist() == [1, 0]
@@ -53,7 +55,7 @@ def test_the_truth_scores_1_and_its_inverse_0():
     _, mask = random_case()
     scores, _ = metrics.detection_scores(mask.astype(np.float32), mask)
     assert scores == {'accuracy': 1, 'average_precision': 1, 'mae': 0,
-                      'balanced_error_rate': 0,
+                      'balanced_error_rate': 0, 'accuracy_own_threshold': 1,
                       'f_max': 1, 'iou': 1}
     scores, _ = metrics.detection_scores(1 - mask.astype(np.float32), mask)
     assert scores['accuracy'] == scores['iou'] == 0 and scores['mae'] == 1

@@ -11,9 +11,11 @@
     report.html      everything on one page that needs no other file
     results.json     all figures, with options, versions, digests of weights
     per_image.csv    one row per image, method and noise level
-    bars.png, precision_recall.png or error_by_blur.png, sheet.png
+    bars.png, precision_recall.png or error_by_blur.png, sheet.png; of
+    uniform median_sigma.png
 
-and prints the table, with the literature's numbers marked `published`. Every
+and prints the table, with 95 % intervals over the photographs, and the
+literature's numbers marked `published`. Every
 file that cannot be scored costs one line; the table says how many images were
 scored of how many; the exit status is then 1. The same command again goes on
 where an interrupted one stopped. TensorFlow is needed for --model only.
@@ -32,11 +34,12 @@ from dmenet_tf.evaluate.run import evaluate
 GROUPS = {
     'What to score': ['protocol', 'ground_truth', 'images', 'split',
                       'output_dir'],
-    'What to compare': ['model', 'baseline', 'predictions', 'noise'],
+    'What to compare': ['model', 'baseline', 'predictions', 'noise', 'blurs',
+                        'sigma_threshold'],
     'What predictions hold': ['prediction_unit', 'prediction_scale',
                               'sharp_is_bright'],
     'What truths hold': ['truth_scale', 'truth_offset', 'unknown_code',
-                         'convention'],
+                         'convention', 'masks_sharp_is_bright'],
 }
 
 
@@ -45,7 +48,9 @@ def define_flags() -> None:
     flags.DEFINE_enum(
         'protocol', None, PROTOCOLS, 'cuhk, detection: blurred or not (masks, '
         'the larger code = blurred); rtf: disc radii; syndof: sigma made by '
-        'dmenet_tf.syndof; sigma: any data with a sigma map.')
+        'dmenet_tf.syndof; sigma: any data with a sigma map, unknown where '
+        'valid/NAME.png beside it is 0; uniform: sharp photographs, as they '
+        'are and blurred here, without a truth.')
     flags.DEFINE_string(
         'ground_truth', None, 'Folder of the truths, named after the '
         'photographs (RTF: map_05.mat and image_05.png).')
@@ -68,10 +73,22 @@ def define_flags() -> None:
     flags.DEFINE_list(
         'noise', None, 'Standard deviations of Gaussian noise added to the '
         'photographs, on [0, 255]. Default: 0; for rtf 0,1.0,1.6.')
+    flags.DEFINE_list(
+        'blurs', None, 'uniform: sigma of the Gaussians that each photograph '
+        'is blurred with, px. Default: 0,1,2,4,6.')
+    flags.DEFINE_float(
+        'sigma_threshold', None, 'cuhk, detection: what a map in px calls '
+        'blurred, px, the same for all photographs. Default: the best one on '
+        'these photographs, and it is said so; choose it on others.')
+    flags.DEFINE_bool(
+        'masks_sharp_is_bright', False, 'cuhk, detection: the larger code of '
+        'a mask is sharp, as in DUT-DBD and EBD.')
     flags.DEFINE_enum(
         'prediction_unit', 'px', UNITS, 'What --predictions hold: sigma in '
         'px; network maps of a convention (codes / their maximum); or score: '
-        'any scale, fitted to each truth by a line. Masks need no unit.')
+        'any scale, fitted to each truth by a line. Masks need no unit; with '
+        'this or --prediction_scale, accuracy at a threshold in px is told '
+        'too.')
     flags.DEFINE_float(
         'prediction_scale', None, 'px per code of --predictions in pictures.')
     flags.DEFINE_bool(
@@ -97,7 +114,8 @@ def options_from_flags() -> Options:
     """Options of the parsed flags.
 
     Raises:
-        command.UsageError: A flag is missing or a noise is no number.
+        command.UsageError: A flag is missing, or a noise or blur is no
+            number.
     """
     fields = dataclasses.fields(Options)
     given = {field.name: flags.FLAGS[field.name].value for field in fields}
@@ -106,8 +124,9 @@ def options_from_flags() -> Options:
     if missing:
         raise command.UsageError('Pass --' + ', --'.join(missing) + '.')
     try:
-        if given['noise'] is not None:
-            given['noise'] = [float(level) for level in given['noise']]
+        for name in ('noise', 'blurs'):
+            if given[name] is not None:
+                given[name] = [float(level) for level in given[name]]
         return Options(**given)
     except ValueError as error:
         raise command.UsageError(str(error)) from None

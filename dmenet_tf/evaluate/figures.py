@@ -90,17 +90,41 @@ def range_plot(results: Mapping[str, Any]) -> Figure:
         axes.plot(range(len(shown)),
                   [result['ranges'][i]['mae_px'] for i in shown], 'o-',
                   label=label)
-    axes.set_xticks(range(len(shown)), [_range_name(rows[i]) for i in shown])
+    axes.set_xticks(range(len(shown)), [range_name(rows[i]) for i in shown])
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     return figure
 
 
-def _range_name(row):
+def range_name(row: Mapping[str, Any]) -> str:
+    """'0.5 to 1' of a row of summary's ranges."""
     if row['to_px'] is None:
         return f'> {row["from_px"]:g}'
     return f'{row["from_px"]:g} to {row["to_px"]:g}'
+
+
+def uniform_plot(results: Sequence[Mapping[str, Any]]) -> Figure:
+    """Median sigma over the true one, px, one line per method.
+
+    Args:
+        results: Summaries with `method`, `scores` and `intervals`, one for
+            each method and blur.
+    """
+    figure = _new()
+    axes = figure.add_subplot(xlabel='true sigma, px',
+                              ylabel='median sigma, px')
+    rows = [row for row in results if row['images']]
+    for method in dict.fromkeys(row['method'] for row in rows):
+        scores = [row['scores'] for row in rows if row['method'] == method]
+        axes.plot([one['true_sigma'] for one in scores],
+                  [one['median_sigma'] for one in scores], 'o-', label=method)
+    axes.axline((0, 0), slope=1, color='grey', linewidth=1, linestyle=':')
+    axes.set(xlim=(0, None), ylim=(0, None))
+    axes.grid(alpha=0.3)
+    if rows:
+        axes.legend(fontsize=8)
+    return figure
 
 
 def sheet(rows: Sequence[tuple[str, Sequence[np.ndarray | None]]],

@@ -5,11 +5,12 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from dmenet_tf import optics
+from dmenet_tf import metrics, optics
 
 MASKS = ('cuhk', 'detection')  # Protocols whose truth is blurred or not.
-PROTOCOLS = (*MASKS, 'rtf', 'syndof', 'sigma')
+PROTOCOLS = (*MASKS, 'rtf', 'syndof', 'sigma', 'uniform')
 UNITS = ('px', *optics.CONVENTIONS, 'score')  # Of foreign maps.
+BLURS = (0.0, 1.0, 2.0, 4.0, 6.0)  # px, of uniform
 _METHODS = ('model', 'predictions', 'baseline')
 
 
@@ -28,7 +29,9 @@ class Settings:
         prediction_unit: One of UNITS, of foreign maps.
         prediction_scale: px per code, for unit px.
         sharp_is_bright: Foreign maps are the other way round.
+        masks_sharp_is_bright: The larger code of a mask is sharp.
         noise: Added to photographs, standard deviation on [0, 255].
+        blur: sigma of the Gaussian that uniform blurs photographs with, px.
     """
     protocol: str
     truth_scale: float | None = None
@@ -38,7 +41,9 @@ class Settings:
     prediction_unit: str = 'px'
     prediction_scale: float | None = None
     sharp_is_bright: bool = False
+    masks_sharp_is_bright: bool = False
     noise: float = 0.0
+    blur: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +52,9 @@ class Options:
 
     Attributes:
         protocol: One of PROTOCOLS.
-        ground_truth: Folder of the truths, named after the photographs (RTF:
-            map_05.mat and image_05.png).
         output_dir: Folder to write.
+        ground_truth: Folder of the truths, named after the photographs (RTF:
+            map_05.mat and image_05.png); uniform has none.
         images: Folder of the photographs; `predictions` alone need none.
         model: Weights, each a bundled name, a file or LABEL=FILE.
         baseline: Names of classical methods, see dmenet_tf.baselines.
@@ -59,6 +64,12 @@ class Options:
             with one name a line; None: test for MASKS, else all.
         noise: Standard deviations of the noise added to photographs, on
             [0, 255]; None: 0, and for rtf 0, 1.0 and 1.6.
+        blurs: sigma of the Gaussians that uniform blurs each photograph
+            with, px, 0: as it is; None: BLURS.
+        sigma_threshold: px, one for all photographs: where a map in px calls
+            a pixel blurred. None: the one that is best on these photographs.
+            To the nearest 0.01 px. MASKS only.
+        masks_sharp_is_bright: See Settings.
         truth_scale, truth_offset, unknown_code, convention: See Settings.
         prediction_unit, prediction_scale, sharp_is_bright: See Settings.
         sheet_images: Rows of the side-by-side sheet.
@@ -67,17 +78,20 @@ class Options:
 
     Raises:
         ValueError: A value that there is not; no method; a method that makes
-            maps without `images`.
+            maps without `images`; what the protocol has no use for.
     """
     protocol: str
-    ground_truth: str | pathlib.Path
     output_dir: str | pathlib.Path
+    ground_truth: str | pathlib.Path | None = None
     images: str | pathlib.Path | None = None
     model: Sequence[str] = ()
     baseline: Sequence[str] = ()
     predictions: Sequence[str] = ()
     split: str | None = None
     noise: Sequence[float] | None = None
+    blurs: Sequence[float] | None = None
+    sigma_threshold: float | None = None
+    masks_sharp_is_bright: bool = False
     truth_scale: float | None = None
     truth_offset: float = 0.0
     unknown_code: float | None = None
@@ -95,6 +109,10 @@ class Options:
             if getattr(self, name) not in values:
                 raise ValueError(f'{name} must be one of {values}. Received: '
                                  f'{getattr(self, name)!r}.')
+        self._check_methods()
+        self._check_protocol()
+
+    def _check_methods(self):
         for name in _METHODS:
             if isinstance(getattr(self, name), str):
                 raise ValueError(f'{name} must be a sequence of strings. '
@@ -106,18 +124,57 @@ class Options:
             raise ValueError('images is missing: a model or a baseline makes '
                              'its maps from photographs.')
 
-    def settings(self, noise: float, foreign: bool) -> Settings:
-        """Settings of a method at one noise level.
+    def _check_protocol(self):
+        uniform = self.protocol == 'uniform'
+        if uniform and (self.ground_truth is not None or self.predictions):
+            raise ValueError('uniform blurs the photographs itself: it takes '
+                             'neither ground_truth nor predictions.')
+        if not uniform and self.ground_truth is None:
+            raise ValueError('ground_truth is missing.')
+        for name, user in (('blurs', ('uniform',)), ('sigma_threshold', MASKS),
+                           ('masks_sharp_is_bright', MASKS)):
+            if self.protocol not in user and getattr(self, name):
+                raise ValueError(f'{name} is of {" and ".join(user)}, not of '
+                                 f'{self.protocol}.')
+        if any(blur < 0 for blur in self.blurs or ()):
+            raise ValueError('blurs must not be negative. Received: '
+                             f'{self.blurs}.')
+        limit = metrics.PX_STEP * (metrics.PX_LEVELS - 1)
+        threshold = self.sigma_threshold
+        if threshold is not None and not 0 < threshold <= limit:
+            raise ValueError(f'sigma_threshold must be in (0, {limit:g}] px. '
+                             f'Received: {threshold}.')
+
+    def blur_levels(self) -> Sequence[float]:
+        """Levels of uniform; of other protocols one, 0."""
+        if self.protocol != 'uniform':
+            return (0.0,)
+        return BLURS if self.blurs is None else self.blurs
+
+    def foreign_unit(self) -> str:
+        """Of `predictions`: 'px' or 'score', which only ranks pixels.
+
+        Masks need no unit, so that maps of none are the rule there.
+        """
+        said = (self.prediction_unit != 'px'
+                or self.prediction_scale is not None)
+        if self.prediction_unit == 'score' or self.protocol in MASKS and (
+                self.sharp_is_bright or not said):
+            return 'score'
+        return 'px'
+
+    def settings(self, noise: float, blur: float, foreign: bool) -> Settings:
+        """Settings of a method at one level of noise and blur.
 
         Args:
-            noise: Level.
+            noise, blur: Levels.
             foreign: Whether the maps come from files. What is said of them
                 does not outdate the scores of others.
         """
         names = {field.name for field in dataclasses.fields(Settings)}
-        names -= {'noise'}
+        names -= {'noise', 'blur'}
         if not foreign:
             names -= {'prediction_unit', 'prediction_scale',
                       'sharp_is_bright'}
-        return Settings(noise=noise,
+        return Settings(noise=noise, blur=blur,
                         **{name: getattr(self, name) for name in names})

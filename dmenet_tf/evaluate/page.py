@@ -15,7 +15,8 @@ Table = tuple[str, list[str], list[tuple[bool, list[str]]]]
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem;
        margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: 1rem 0; }
+table { border-collapse: collapse; margin: 1rem 0; display: block;
+        overflow-x: auto; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd;
          text-align: right; }
 th:first-child, td:first-child { text-align: left; }

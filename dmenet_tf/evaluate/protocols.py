@@ -7,6 +7,11 @@
                 table; both sides cut at 3.275 px and divided by it
     syndof      sigma; both sides divided by 7 px: errors of d
     sigma       sigma, px, unknown pixels left out; errors in px
+    uniform     no truth but what is done here: sharp photographs, blurred by
+                one Gaussian everywhere; the median of each map, px
+
+Beside a folder of sigma, sigma/NAME.png, there may be valid/NAME.png: where
+it is 0 the truth is not known, and the pixel left out.
 
 RTF's truth and a map of sigma have different units. The paper converts the
 estimates to disc radii; here the truth is converted to sigma, so that errors
@@ -23,7 +28,7 @@ import zlib
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from scipy import ndimage
 
 from dmenet_tf import images, metrics, optics, sigma_files
 from dmenet_tf.evaluate.options import MASKS, Settings
@@ -38,25 +43,49 @@ def read_truth(path: pathlib.Path, settings: Settings) -> np.ndarray:
     """Reads a truth.
 
     Returns:
-        bool mask for MASKS; else sigma, px, float64 [h, w], NaN = unknown.
+        bool mask for MASKS, True = blurred; else sigma, px, float64 [h, w],
+        NaN = unknown. uniform: of a photograph of this path.
 
     Raises:
         OSError, ValueError: The message starts with the path.
     """
     if settings.protocol in MASKS:
-        return sigma_files.read_mask(path)
+        return sigma_files.read_mask(path) ^ settings.masks_sharp_is_bright
+    if settings.protocol == 'uniform':
+        return np.full(images.read_image(path).shape[:2], settings.blur)
     values = sigma_files.read_grey(path)
-    unknown = ~np.isfinite(values)
+    left_out = _left_out(path, values.shape, settings)
+    unknown = ~np.isfinite(values) | left_out
     if settings.unknown_code is not None:
         unknown |= values == settings.unknown_code
-    if unknown.all() or (unknown.any() and settings.protocol != 'sigma'):
+    if unknown.all() or ((unknown & ~left_out).any()
+                         and settings.protocol != 'sigma'):
         raise ValueError(f'{path}: {unknown.mean():.0%} of the truth is '
-                         'unknown (NaN, infinite or the unknown code).')
+                         'unknown (NaN, infinite, the unknown code, or 0 in '
+                         'valid/).')
     sigma = _truth_in_px(np.where(unknown, values.dtype.type(0), values), path,
                          settings)
     if sigma.min() < 0:
         raise ValueError(f'{path}: the truth is negative.')
     return np.where(unknown, np.nan, sigma)
+
+
+def valid_path(truth: pathlib.Path) -> pathlib.Path:
+    """Where it would be said which pixels of a truth of sigma count."""
+    return truth.absolute().parents[1] / 'valid' / f'{truth.stem}.png'
+
+
+def _left_out(truth, shape, settings):
+    """bool [h, w]: 0 in the valid/NAME.png of a truth, if there is one."""
+    path = valid_path(truth)
+    if settings.protocol == 'rtf' or not path.is_file():
+        return np.zeros(shape, bool)
+    codes = sigma_files.read_grey(path)
+    if codes.shape != shape:
+        raise ValueError(f'{path}: wrong size: it has {codes.shape[1]}x'
+                         f'{codes.shape[0]} px, the truth {shape[1]}x'
+                         f'{shape[0]}.')
+    return codes == 0
 
 
 def _truth_in_px(values, path, settings):
@@ -88,10 +117,11 @@ def _by_its_file(values, path):
                          ) from None
 
 
-def read_prediction(path: pathlib.Path, settings: Settings) -> np.ndarray:
+def read_prediction(path: pathlib.Path, settings: Settings,
+                    unit: str) -> np.ndarray:
     """Reads a foreign map: float [h, w], more = blurrier.
 
-    In px where the protocol needs px, unless prediction_unit is 'score'.
+    In px where Options.foreign_unit says so; for MASKS else as it is.
 
     Raises:
         OSError, ValueError: NaN, unit not given; the message starts with the
@@ -106,7 +136,7 @@ def read_prediction(path: pathlib.Path, settings: Settings) -> np.ndarray:
                            else np.float64)
     if settings.sharp_is_bright:
         values = -values
-    if settings.protocol in MASKS or settings.prediction_unit == 'score':
+    if unit == 'score':
         return values
     values = values.astype(np.float64)
     if settings.prediction_unit != 'px':
@@ -125,14 +155,21 @@ def _largest_code(dtype):
     return float(np.iinfo(dtype).max) if dtype.kind in 'ui' else 1.0
 
 
-def read_image(path: pathlib.Path,
-               settings: Settings) -> npt.NDArray[np.uint8]:
-    """The photograph, uint8 [h, w, 3], with the noise of the protocol.
+def read_image(path: pathlib.Path, settings: Settings) -> np.ndarray:
+    """The photograph, [h, w, 3], with the blur and noise of the protocol.
 
-    Noise is Gaussian, of standard deviation settings.noise on [0, 255], drawn
-    from the file's name, rounded and cut to 8 bits as a file would hold it.
+    uint8, but blurred without noise float32, which no rounding makes coarser:
+    flat slopes of large blur would become steps. Blur is of the codes, not of
+    linear light. Noise is Gaussian, of standard deviation settings.noise on
+    [0, 255], drawn from the file's name, rounded and cut to 8 bits as a file
+    would hold it.
     """
     image = images.read_image(path)
+    if settings.blur:
+        image = ndimage.gaussian_filter(image.astype(np.float32),
+                                        (settings.blur, settings.blur, 0))
+        if not settings.noise:
+            return image
     if not settings.noise:
         return np.round(image).astype(np.uint8)
     rng = np.random.default_rng(zlib.crc32(path.name.encode()))
@@ -174,12 +211,14 @@ def score(values: np.ndarray, truth: np.ndarray, settings: Settings,
             each truth by a straight line first, which flatters them.
 
     Returns:
-        Dict of JSON values: `scores` and `counts` (metrics.threshold_counts)
-        or `ranges` (metrics.error_by_range).
+        Dict of JSON values: `scores`; for MASKS `counts`
+        (metrics.threshold_counts) and, of maps in px, `px_counts`; but for
+        uniform `ranges` (metrics.error_by_range).
     """
     if settings.protocol in MASKS:
-        scores, counts = metrics.detection_scores(values, truth)
-        return {'scores': scores, 'counts': counts.tolist()}
+        return _detection(values, truth, unit)
+    if settings.protocol == 'uniform':
+        return {'scores': metrics.uniform_scores(values, settings.blur)}
     known = np.isfinite(truth)
     sigma = np.asarray(values, np.float64)[known]
     truth = truth[known]
@@ -187,13 +226,24 @@ def score(values: np.ndarray, truth: np.ndarray, settings: Settings,
     if unit == 'score':
         sigma = np.maximum(metrics.fit_to(sigma, truth), 0)
     a, b = compared(sigma, settings), compared(truth, settings)
-    scores = {'mse': metrics.mean_squared_error(a, b),
+    mse = metrics.mean_squared_error(a, b)
+    scores = {'mse': mse, 'rmse': mse**0.5,
               'mae': metrics.mean_absolute_error(a, b),
+              # Of a constant that is fitted to this truth: to compare with.
+              'constant_mae': metrics.mean_absolute_error(b, b.mean()),
               'bias': float(np.mean(a - b)),
               'correlation': metrics.correlation(sigma, truth),
               'rank_correlation': rho}
     return {'scores': scores, 'unknown': int(np.count_nonzero(~known)),
             'ranges': metrics.error_by_range(sigma, truth).tolist()}
+
+
+def _detection(values, mask, unit):
+    scores, counts = metrics.detection_scores(values, mask)
+    found = {'scores': scores, 'counts': counts.tolist()}
+    if unit == 'px':
+        found['px_counts'] = metrics.px_counts(values, mask).tolist()
+    return found
 
 
 def compared(sigma: np.ndarray, settings: Settings) -> np.ndarray:

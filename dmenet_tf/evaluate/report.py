@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dmenet_tf import __version__, files
+from dmenet_tf import __version__, files, metrics
 from dmenet_tf.evaluate import figures, page, protocols, scoring
 from dmenet_tf.evaluate.options import MASKS
 from dmenet_tf.evaluate.published import FORMULAS
@@ -19,17 +19,40 @@ from dmenet_tf.evaluate.scoring import Job, Run
 
 # Columns of the tables, by kind of truth.
 COLUMNS = {
-    'cuhk': ('accuracy', 'average_precision', 'pooled_average_precision',
-             'f_curve', 'f_max', 'mae', 'iou'),
-    'rtf': ('mse', 'mae', 'bias', 'correlation', 'rank_correlation')}
-COLUMNS['detection'] = ('mae', 'f_curve', 'f_max', 'iou', 'accuracy',
-                        'average_precision')
-COLUMNS['syndof'] = COLUMNS['sigma'] = COLUMNS['rtf']
+    'cuhk': ('accuracy', 'accuracy_one_threshold', 'accuracy_own_threshold',
+             'average_precision', 'pooled_average_precision', 'f_curve',
+             'f_max', 'mae', 'iou'),
+    'detection': ('mae', 'f_curve', 'f_max', 'iou', 'balanced_error_rate',
+                  'accuracy', 'accuracy_one_threshold', 'average_precision'),
+    'rtf': ('mse', 'mae', 'bias', 'correlation', 'rank_correlation'),
+    'sigma': ('mae', 'bias', 'rmse', 'correlation', 'rank_correlation',
+              'constant_mae'),
+    'uniform': ('true_sigma', 'median_sigma', 'relative_error',
+                'within_15_percent')}
+COLUMNS['syndof'] = COLUMNS['rtf']
 
 _MEANS = (
     'Every figure is a mean over the images that were scored. Published '
     'figures are means over the whole dataset of their source, not over the '
     'images here.')
+_INTERVALS = (
+    'In brackets: 95 % bootstrap intervals over the images; they say how far '
+    'a figure hangs on which images these were, and of few images they are '
+    'too narrow.')
+_MEDIANS = (
+    'median sigma: of each map, then of these over the images; relative '
+    'error: the median; within 15 percent: the share of the images.')
+_CONSTANT = (
+    'constant mae: of a constant that is fitted to each truth, which flatters '
+    'it.')
+_OWN = (
+    'accuracy: at 0.3 of the way from the smallest to the largest value of '
+    'each map; accuracy own threshold: at the best one of each map.')
+_BEST = ('{}, accuracy one threshold: {:g} px, the best single threshold, '
+         'chosen on these very images.')
+_GIVEN = '{}, accuracy one threshold: {:g} px for all images, as was given.'
+_TRAINED = (
+    'in 0001-0504: of the part of CUHK that DMENet is trained on.')
 _FITTED = (
     '(fitted): the method ranks pixels without a unit; each of its maps was '
     'first fitted to its truth by a straight line, which flatters it.')
@@ -56,22 +79,30 @@ def write_csv(path: pathlib.Path, runs: Iterable[Run]) -> None:
         path: Of the .csv.
         runs: Scored ones.
     """
+    rows = [{'method': run.method.label, 'noise': run.noise,
+             'image': line['image'], 'cropped': line['cropped'],
+             **line['scores'], **_range_scores(line.get('ranges', []))}
+            for run in runs for line in scoring.read_lines(run.path)]
+    columns = dict.fromkeys(name for row in rows for name in row)
     with files.atomic_path(path) as temporary, temporary.open(
             'w', newline='') as file:
-        writer = None
-        for run in runs:
-            for line in scoring.read_lines(run.path):
-                row = {'method': run.method.label, 'noise': run.noise,
-                       'image': line['image'], 'cropped': line['cropped'],
-                       **line['scores']}
-                if writer is None:
-                    writer = csv.DictWriter(file, row)
-                    writer.writeheader()
-                writer.writerow(row)
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _range_scores(sums):
+    """MAE of one image, px, in each range of true sigma; '' without pixels.
+    """
+    return {f'mae_from_{low:g}_px': total / pixels if pixels else ''
+            for low, (pixels, total, _) in zip(metrics.RANGES, sums,
+                                               strict=False)}
 
 
 def tables(results: dict[str, Any]) -> list[page.Table]:
     """One table per noise level: our rows, then the published ones.
+
+    Behind it, where truths are sigma, errors by true sigma.
 
     Args:
         results: See run.evaluate.
@@ -81,15 +112,44 @@ def tables(results: dict[str, Any]) -> list[page.Table]:
     columns = ['method', 'images', *(n.replace('_', ' ') for n in names)]
     found = []
     for noise, ours, published in _levels(results):
-        rows = [(False, [_label(row, protocol),
-                         f'{row["images"]} of {row["of"]}',
-                         *(_number(row['scores'].get(n)) for n in names)])
-                for row in ours]
+        rows = [(False, [_label(row, protocol), _images(row),
+                         *(_figure(row, n) for n in names)]) for row in ours]
         rows += [(True, [f'{row["method"]}, published ({row["source"]})', '-',
                          *(_number(row['scores'].get(n)) for n in names)])
                  for row in published]
         found.append((f'{protocol}{_level(noise)}', columns, rows))
+        if any(row.get('ranges') for row in ours):
+            found.append(_range_table(ours, protocol, noise))
     return found
+
+
+def _images(row):
+    """How many were scored, of how many."""
+    trained = row.get('in_cuhk_training')
+    return f'{row["images"]} of {row["of"]}' + (
+        f', {trained} in 0001-0504' if trained else '')
+
+
+def _figure(row, name):
+    """A mean, with its interval where there is one."""
+    text = _number(row['scores'].get(name))
+    low, high = row.get('intervals', {}).get(name, (None, None))
+    return text if low == high else f'{text} [{low:.3f}, {high:.3f}]'
+
+
+def _range_table(ours, protocol, noise):
+    """MAE and bias in px by true sigma, pixels of all images pooled."""
+    rows = [row for row in ours if row.get('ranges')]
+    columns = ['method', *map(figures.range_name, rows[0]['ranges']), 'all']
+    return (f'MAE (bias), px, by true sigma, px{_level(noise)}', columns, [
+        (False, [_label(row, protocol), *map(_error, row['ranges']),
+                 _error(row['pooled'])]) for row in rows])
+
+
+def _error(row):
+    if not row['pixels']:
+        return '-'
+    return f'{row["mae_px"]:.2f} ({row["bias_px"]:+.2f})'
 
 
 def _levels(results):
@@ -117,9 +177,18 @@ def _level(noise):
 
 def notes(results: dict[str, Any]) -> list[str]:
     """What is to be said below the tables: which images, unit and weights."""
-    protocol, lines = results['protocol'], [_MEANS]
-    if any(_is_fitted(row, protocol) for row in results['results']):
-        lines.append(_FITTED)
+    protocol = results['protocol']
+    lines = [_MEDIANS if protocol == 'uniform' else _MEANS]
+    lines += [line for line, wanted in (
+        (_INTERVALS, any(row.get('intervals') for row in results['results'])),
+        (_CONSTANT, protocol == 'sigma'), (_OWN, protocol == 'cuhk'),
+        (_TRAINED, any(row.get('in_cuhk_training')
+                       for row in results['results'])),
+        (_FITTED, any(_is_fitted(row, protocol)
+                      for row in results['results']))) if wanted]
+    lines += [(_GIVEN if row['sigma_threshold']['given'] else _BEST).format(
+        row['method'], row['sigma_threshold']['px'])
+              for row in results['results'] if 'sigma_threshold' in row]
     weights = {row['method']: row for row in results['results']
                if row['digest'] is not None}
     lines += [f'{label}: weights {row["source"]}, sha256 {row["digest"]}.'
@@ -164,6 +233,11 @@ def draw(output_dir: pathlib.Path, results: dict[str, Any]) -> Pictures:
     """
     drawn = []
     for noise, ours, published in _levels(results):
+        if results['protocol'] == 'uniform':
+            drawn.append((f'Median sigma{_level(noise)}', figures.save(
+                figures.uniform_plot(ours), output_dir
+                / f'median_sigma{_suffix(noise)}.png')))
+            continue
         scored = {_label(row, results['protocol']): row for row in ours
                   if row['images']}
         if scored:
@@ -173,7 +247,6 @@ def draw(output_dir: pathlib.Path, results: dict[str, Any]) -> Pictures:
 
 
 def _draw_level(output_dir, protocol, noise, scored, published):
-    suffix = f'_noise{noise:g}' if noise else ''
     column = COLUMNS[protocol][1 if protocol == 'rtf' else 0]
     bars = [(label, row['scores'][column], False)
             for label, row in scored.items()]
@@ -190,8 +263,13 @@ def _draw_level(output_dir, protocol, noise, scored, published):
     else:
         plots.append((f'Error by blur{_level(noise)}', 'error_by_blur',
                       figures.range_plot(scored)))
-    return [(caption, figures.save(plot, output_dir / f'{stem}{suffix}.png'))
+    return [(caption, figures.save(
+        plot, output_dir / f'{stem}{_suffix(noise)}.png'))
             for caption, stem, plot in plots]
+
+
+def _suffix(noise):
+    return f'_noise{noise:g}' if noise else ''
 
 
 def draw_sheet(output_dir: pathlib.Path, runs: Sequence[Run]) -> Pictures:

@@ -1,6 +1,7 @@
 """The whole of an evaluation: evaluate(options)."""
 
 import dataclasses
+import itertools
 import json
 import pathlib
 import re
@@ -29,8 +30,8 @@ def evaluate(options: Options) -> dict[str, Any]:
     Returns:
         What results.json holds, JSON values: `protocol`, `options`,
         `versions`; `problems`, lines; `results`, the figures of each method
-        and noise level (summary.summarize, with `method`, `kind`, `source`,
-        `digest`, `unit`, `noise`); `published`, rows to compare with;
+        and level of noise and blur (summary.summarize, with `method`, `kind`,
+        `source`, `digest`, `unit`, `noise`); `published`, rows to compare with;
         `published_apart`, rows in another unit.
 
     Raises:
@@ -39,16 +40,18 @@ def evaluate(options: Options) -> dict[str, Any]:
     """
     output_dir = pathlib.Path(options.output_dir)
     methods = find_methods(options)
+    # Of uniform, a photograph stands for its truth.
     found = pairing.find_cases(
-        options.images, options.ground_truth,
+        options.images, options.ground_truth or options.images,
         pairing.split_names(options.protocol, options.split))
     problems = list(found.problems)
     for line in problems:
         files.complain(line)
     runs = []
     for method in methods:
-        for noise in noise_levels(options, method):
-            run, said = _prepare(options, method, noise, found)
+        for noise, blur in itertools.product(noise_levels(options, method),
+                                             options.blur_levels()):
+            run, said = _prepare(options, method, noise, blur, found)
             for line in said:
                 files.complain(line)
             problems += said
@@ -65,16 +68,20 @@ def find_methods(options: Options) -> list[Method]:
     """What is to be compared, with labels and files of their own.
 
     Raises:
-        ValueError: Two have one label, or there is no such baseline.
+        ValueError: Two have one label, there is no such baseline, or one
+            only ranks pixels, which says nothing of a uniform blur.
         OSError: There are no such weights.
         ImportError: A baseline or TensorFlow is not installed.
     """
-    foreign = 'score' if options.prediction_unit == 'score' else 'px'
     found = [_named('model', given, 'px') for given in options.model]
-    found += [_named('predictions', given, foreign)
+    found += [_named('predictions', given, options.foreign_unit())
               for given in options.predictions]
     found += [Method(name, 'baseline', name, baselines.load(name).UNIT)
               for name in options.baseline]
+    ranking = [method.label for method in found if method.unit == 'score']
+    if ranking and options.protocol == 'uniform':
+        raise ValueError(f'uniform needs maps in px; {", ".join(ranking)} '
+                         'only ranks pixels.')
     labels = [method.label for method in found]
     if len(set(map(_file_label, labels))) < len(labels):
         raise ValueError('Each method needs another label (LABEL=FILE). '
@@ -108,8 +115,8 @@ def noise_levels(options: Options, method: Method) -> Sequence[float]:
     return protocols.RTF_NOISE if options.protocol == 'rtf' else [0.0]
 
 
-def _prepare(options, method, noise, found):
-    """(Run, problems) of one method at one noise level."""
+def _prepare(options, method, noise, blur, found):
+    """(Run, problems) of one method at one level of noise and blur."""
     cases, maps, problems = found.cases, {}, []
     foreign = method.kind == 'predictions'
     if foreign:
@@ -118,13 +125,15 @@ def _prepare(options, method, noise, found):
         cases = [case for case in cases if case.name in maps]
     output_dir = pathlib.Path(options.output_dir)
     name = (f'{method.kind}_{_file_label(method.label)}'
-            + (f'_noise{noise:g}' if noise else ''))
-    settings = options.settings(noise, foreign)
+            + (f'_noise{noise:g}' if noise else '')
+            + (f'_blur{blur:g}' if blur else ''))
+    settings = options.settings(noise, blur, foreign)
+    shown = 0 if options.protocol == 'uniform' else options.sheet_images
     jobs = [scoring.Job(case, method, settings, maps.get(case.name),
                         output_dir / 'sheet' / name / f'{case.name}.npy'
-                        if i < options.sheet_images else None)
+                        if i < shown else None)
             for i, case in enumerate(cases)]
-    return Run(method, noise, jobs,
+    return Run(method, noise, blur, jobs,
                output_dir / 'scores' / f'{name}.jsonl'), problems
 
 
@@ -153,5 +162,7 @@ def _results(options, runs, wanted, problems):
         'results': [{'method': run.method.label, 'kind': run.method.kind,
                      'source': run.method.source, 'digest': run.method.digest,
                      'unit': run.method.unit, 'noise': run.noise,
-                     **summary.summarize(run.path, wanted)} for run in runs],
+                     **summary.summarize(run.path, wanted,
+                                         options.sigma_threshold)}
+                    for run in runs],
         'published': rows, 'published_apart': apart}

@@ -69,6 +69,7 @@ class Job:
         """Changes when anything does that the score depends on."""
         stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns)
                  for path in (self.case.truth,
+                              protocols.valid_path(self.case.truth),
                               self.prediction or self.case.image)
                  if path.exists()]
         said = repr((__version__, self.method, self.settings, stats))
@@ -77,16 +78,17 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One method at one noise level.
+    """One method at one level of noise and blur.
 
     Attributes:
         method: Method.
-        noise: Level.
+        noise, blur: Levels.
         jobs: One for each image that it can be scored on.
         path: Of its scores, .jsonl.
     """
     method: Method
     noise: float
+    blur: float
     jobs: list[Job]
     path: pathlib.Path
 
@@ -99,10 +101,12 @@ def make_map(job: Job, model: 'keras.Model | None' = None) -> np.ndarray:
         model: For kind 'model', what weights.load_model returns.
     """
     if job.method.kind == 'predictions':
-        return protocols.read_prediction(job.prediction, job.settings)
+        return protocols.read_prediction(job.prediction, job.settings,
+                                         job.method.unit)
     image = protocols.read_image(job.case.image, job.settings)
     if job.method.kind == 'baseline':
-        return baselines.load(job.method.source).estimate(image)
+        return baselines.load(job.method.source).estimate(
+            np.round(image).astype(np.uint8))
     from dmenet_tf import estimation  # TensorFlow, only where a model is used.
     return estimation.estimate(image, model)
 

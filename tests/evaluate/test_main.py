@@ -74,7 +74,11 @@ def test_help_shows_every_option_in_groups(tmp_path):
 
 
 @pytest.mark.parametrize('given, reason', [
-    ((), 'Pass --protocol, --ground_truth, --output_dir.'),
+    ((), 'Pass --protocol, --output_dir.'),
+    (('--protocol=rtf', '--output_dir=o', '--predictions=p'),
+     'ground_truth is missing'),
+    (('--protocol=uniform', '--output_dir=o', '--images=i',
+      '--model=small', '--blurs=1,much'), "could not convert .* 'much'"),
     (('--protocol=rtf', '--ground_truth=g', '--output_dir=o', '--images=i',
       '--baseline=lbp', '--noise=much'), "could not convert .* 'much'")])
 def test_a_wrong_call_is_one_line(tmp_path, given, reason):

@@ -16,6 +16,19 @@ FOLDERS = {'ground_truth': 'gt', 'output_dir': 'out', 'images': 'image'}
     ({'prediction_unit': 'mm'}, "prediction_unit must be one of .*'mm'"),
     ({'convention': 'sigma8'}, "convention must be one of .*'sigma8'"),
     ({'model': 'small'}, "model must be a sequence of strings.*'small'"),
+    ({'ground_truth': None}, 'ground_truth is missing'),
+    ({'protocol': 'uniform', 'baseline': ['zhuo_sim']},
+     'uniform blurs the photographs itself: it takes neither ground_truth'),
+    ({'protocol': 'uniform', 'ground_truth': None}, 'nor predictions'),
+    ({'blurs': [1]}, 'blurs is of uniform, not of cuhk'),
+    ({'protocol': 'rtf', 'sigma_threshold': 1.0},
+     'sigma_threshold is of cuhk and detection, not of rtf'),
+    ({'protocol': 'sigma', 'masks_sharp_is_bright': True},
+     'masks_sharp_is_bright is of cuhk and detection, not of sigma'),
+    ({'sigma_threshold': 0.0}, r'sigma_threshold must be in \(0, 8\] px'),
+    ({'sigma_threshold': 9.0}, r'sigma_threshold must be in \(0, 8\] px'),
+    ({'protocol': 'uniform', 'ground_truth': None, 'predictions': (),
+      'model': ['small'], 'blurs': [0, -1]}, 'blurs must not be negative'),
     ({'images': None, 'model': ['small']}, 'images is missing'),
     ({'images': None, 'baseline': ['lbp']}, 'images is missing')])
 def test_what_cannot_be_evaluated_is_refused_at_once(given, reason):
@@ -28,13 +41,34 @@ def test_what_is_said_of_foreign_maps_is_no_setting_of_the_others():
     options = Options('sigma', predictions=['maps'], truth_scale=0.5,
                       prediction_unit='sigma7', prediction_scale=2.0,
                       sharp_is_bright=True, **FOLDERS)
-    foreign, own = options.settings(0.0, True), options.settings(1.6, False)
+    foreign = options.settings(0.0, 0.0, True)
+    own = options.settings(1.6, 0.0, False)
     assert foreign.truth_scale == own.truth_scale == 0.5
     assert (foreign.prediction_unit, foreign.prediction_scale,
             foreign.sharp_is_bright, foreign.noise) == (
                 'sigma7', 2.0, True, 0.0)
     assert (own.prediction_unit, own.prediction_scale, own.sharp_is_bright,
             own.noise) == ('px', None, False, 1.6)
+
+
+@pytest.mark.parametrize('protocol, given, unit', [
+    ('cuhk', {}, 'score'), ('sigma', {}, 'px'),
+    ('cuhk', {'prediction_scale': 1.0}, 'px'),
+    ('detection', {'prediction_unit': 'sigma7'}, 'px'),
+    ('cuhk', {'prediction_scale': 1.0, 'sharp_is_bright': True}, 'score'),
+    ('sigma', {'prediction_unit': 'score'}, 'score')])
+def test_maps_for_masks_are_in_px_only_where_it_is_said(protocol, given,
+                                                         unit):
+    options = Options(protocol, predictions=['maps'], **FOLDERS, **given)
+    assert options.foreign_unit() == unit
+
+
+def test_uniform_has_levels_of_blur_and_others_one():
+    given = {'protocol': 'uniform', 'images': 'image', 'output_dir': 'out',
+             'model': ['small']}
+    assert Options(**given).blur_levels() == (0, 1, 2, 4, 6)
+    assert Options(**given, blurs=[3]).blur_levels() == [3]
+    assert Options('cuhk', model=['small'], **FOLDERS).blur_levels() == (0,)
 
 
 def test_the_package_needs_no_flags_and_clashes_with_none():

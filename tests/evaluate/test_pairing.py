@@ -20,7 +20,12 @@ def test_splits_are_the_papers():
     assert (len(train), len(test), len(hundred)) == (504, 200, 100)
     assert train[0] == 'out_of_focus0001' and train[-1] == 'out_of_focus0504'
     assert test[0] == 'out_of_focus0505' and test[-1] == 'out_of_focus0704'
-    assert set(hundred) < set(test) and not set(train) & set(test)
+    assert not set(train) & set(test)
+    # The detection literature's hundred are of both parts.
+    assert len(set(hundred) & set(train)) == 65
+    assert len(set(hundred) & set(test)) == 35
+    assert (hundred[0], hundred[-1]) == ('out_of_focus0037',
+                                         'out_of_focus0103')
     assert pairing.split_names('rtf', None) is None
 
 

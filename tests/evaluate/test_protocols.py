@@ -69,7 +69,7 @@ def test_every_format_of_a_map_holds_the_same(tmp_path, save, suffix):
     path = tmp_path / f'a{suffix}'
     save(path, codes)
     found = protocols.read_prediction(
-        path, Settings('sigma', prediction_scale=0.5))
+        path, Settings('sigma', prediction_scale=0.5), 'px')
     np.testing.assert_array_equal(found, codes * 0.5)
 
 
@@ -80,7 +80,8 @@ def test_foreign_codes_are_brought_to_px(tmp_path, save, unit, scale,
                                          expected):
     save(tmp_path / 'a.png', np.full((4, 4), 255, np.uint8))
     found = protocols.read_prediction(tmp_path / 'a.png', Settings(
-        'sigma', prediction_unit=unit, prediction_scale=scale))
+        'sigma', prediction_unit=unit, prediction_scale=scale),
+        'score' if unit == 'score' else 'px')
     np.testing.assert_allclose(found, expected)
 
 
@@ -89,13 +90,14 @@ def test_the_largest_code_is_that_of_the_files_type(tmp_path, save):
     save(tmp_path / 'b.npy', np.ones((4, 4), np.float32))
     for name in ('a.png', 'b.npy'):
         np.testing.assert_allclose(protocols.read_prediction(
-            tmp_path / name, Settings('sigma', prediction_unit='sigma7')), 7)
+            tmp_path / name, Settings('sigma', prediction_unit='sigma7'),
+            'px'), 7)
 
 
 def test_codes_are_turned_round_without_wrapping(tmp_path, save, mask):
     save(tmp_path / 'a.png', mask)
     found = protocols.read_prediction(
-        tmp_path / 'a.png', Settings('cuhk', sharp_is_bright=True))
+        tmp_path / 'a.png', Settings('cuhk', sharp_is_bright=True), 'score')
     np.testing.assert_array_equal(found, -mask.astype(float))
 
 
@@ -103,7 +105,7 @@ def test_codes_are_turned_round_without_wrapping(tmp_path, save, mask):
 def test_foreign_codes_without_a_unit_are_refused(tmp_path, save, dtype):
     save(tmp_path / 'a.npy', np.full((4, 4), 255, dtype))
     with pytest.raises(ValueError, match='--prediction_scale'):
-        protocols.read_prediction(tmp_path / 'a.npy', Settings('rtf'))
+        protocols.read_prediction(tmp_path / 'a.npy', Settings('rtf'), 'px')
 
 
 @pytest.mark.parametrize('protocol', ['syndof', 'sigma'])
@@ -153,6 +155,67 @@ def test_unknown_pixels_are_left_out_of_sigma_alone(tmp_path, save):
         protocols.read_truth(path, SIGMA)
 
 
+def test_masks_of_sets_that_draw_sharp_bright_are_turned_round(tmp_path,
+                                                               save, mask):
+    save(tmp_path / 'a.png', mask)
+    found = protocols.read_truth(tmp_path / 'a.png', Settings(
+        'detection', masks_sharp_is_bright=True))
+    np.testing.assert_array_equal(found, mask == 0)
+
+
+@pytest.mark.parametrize('protocol', ['sigma', 'syndof'])
+def test_what_is_0_in_valid_is_left_out(tmp_path, save, protocol):
+    path, settings = tmp_path / 'sigma/a.png', Settings(protocol)
+    sigma_files.write_png((tmp_path / 'sigma').mkdir() or path,
+                          np.array([[1.0, 2.0, 3.0]]))
+    save(tmp_path / 'valid/a.png', np.uint8([[255, 0, 1]]))
+    np.testing.assert_array_equal(protocols.read_truth(path, settings),
+                                  np.float32([[1, np.nan, 3]]))
+    found = protocols.score(np.array([[2.0, 9.0, 5.0]]),
+                            protocols.read_truth(path, settings), settings,
+                            'px')
+    assert found['unknown'] == 1
+    assert found['scores']['bias'] == pytest.approx(
+        1.5 if protocol == 'sigma' else 1.5 / 7)
+    # A pixel without a number is no excuse where valid/ lets it in.
+    save(tmp_path / 'sigma/b.npy', np.float32([[1, np.nan, 3]]))
+    save(tmp_path / 'valid/b.png', np.uint8([[255, 0, 255]]))
+    protocols.read_truth(tmp_path / 'sigma/b.npy', Settings('syndof'))
+
+
+@pytest.mark.parametrize('valid, reason', [
+    (np.zeros((1, 3), np.uint8), 'sigma/a.npy: 100% of the truth is unknown'),
+    (np.ones((2, 3), np.uint8), 'valid/a.png: wrong size: it has 3x2 px')])
+def test_a_valid_that_leaves_nothing_or_does_not_fit_is_named(tmp_path, save,
+                                                              valid, reason):
+    save(tmp_path / 'sigma/a.npy', np.float32([[1, 2, 3]]))
+    save(tmp_path / 'valid/a.png', valid)
+    with pytest.raises(ValueError, match=f'{tmp_path}/{reason}'):
+        protocols.read_truth(tmp_path / 'sigma/a.npy', SIGMA)
+
+
+def test_uniform_blurs_in_float_by_the_given_gaussian(tmp_path, save):
+    image = np.zeros((33, 33, 3), np.uint8)
+    image[16, 16] = 255
+    path = tmp_path / 'a.png'
+    save(path, image)
+    blurred = protocols.read_image(path, Settings('uniform', blur=2.0))
+    assert blurred.dtype == np.float32
+    # Of a point: the Gaussian itself, and nothing of it leaves the picture.
+    assert blurred[16, 16, 0] == pytest.approx(255 / (2 * np.pi * 4), rel=0.01)
+    assert blurred[16, 18, 1] / blurred[16, 16, 1] == pytest.approx(
+        np.exp(-0.5), rel=1e-4)
+    assert blurred[..., 2].sum() == pytest.approx(255, rel=1e-4)
+    as_it_is = protocols.read_image(path, Settings('uniform'))
+    np.testing.assert_array_equal(as_it_is, image)
+    noisy = protocols.read_image(path, Settings('uniform', blur=2.0,
+                                                noise=1.0))
+    assert noisy.dtype == np.uint8
+    np.testing.assert_array_equal(
+        protocols.read_truth(path, Settings('uniform', blur=2.0)),
+        np.full((33, 33), 2.0))
+
+
 def test_radii_become_sigma_by_the_nearest_row(tmp_path):
     path = tmp_path / 'map_05.mat'
     # The table: radius 0.5 is sigma 0.3, 1 is 0.65, 6 (its last) is 3.275.
@@ -191,6 +254,23 @@ def test_errors_are_hand_sums_in_the_unit_of_the_protocol(protocol, mae, mse):
                              Settings(protocol), 'px')['scores']
     assert scores['mae'] == pytest.approx(mae)
     assert scores['mse'] == pytest.approx(mse)
+    assert scores['rmse'] == pytest.approx(mse**0.5)
+
+
+def test_a_constant_that_is_fitted_to_the_truth_is_told_beside():
+    truth = np.array([[1.0, 2.0, 6.0, np.nan]])
+    scores = protocols.score(np.ones((1, 4)), truth, SIGMA, 'px')['scores']
+    assert scores['constant_mae'] == pytest.approx((2 + 1 + 3) / 3)
+    assert scores['bias'] == pytest.approx((0 - 1 - 5) / 3)
+
+
+def test_only_maps_in_px_are_counted_at_thresholds_in_px(mask):
+    found = {unit: protocols.score(mask / 100, mask > 0, CUHK, unit)
+             for unit in ('px', 'score')}
+    assert 'px_counts' not in found['score']
+    sharp, blurred = found['px']['px_counts']
+    assert sharp[0] == 13 * 30 and blurred[255] == 27 * 30
+    assert sum(sharp) + sum(blurred) == mask.size
 
 
 def test_a_score_is_fitted_to_each_truth():

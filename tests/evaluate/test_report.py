@@ -49,6 +49,16 @@ def test_notes_name_the_weights_once_and_other_units(results):
     assert report.notes(results) == [means, weights, apart]
 
 
+def test_a_mean_has_its_interval_in_brackets(results):
+    results['results'][0]['intervals'] = {'mse': [0.25, 0.75]}
+    assert report.tables(results)[0][2][0][1][2] == '0.5000 [0.250, 0.750]'
+    assert any('95 % bootstrap intervals over the images' in line
+               for line in report.notes(results))
+    # All images alike: there is nothing to tell.
+    results['results'][0]['intervals'] = {'mse': [0.5, 0.5]}
+    assert report.tables(results)[0][2][0][1][2] == '0.5000'
+
+
 def test_versions_tell_of_tensorflow_where_it_ran(monkeypatch):
     import sys
     import types

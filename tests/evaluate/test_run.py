@@ -4,15 +4,17 @@ import csv
 import hashlib
 import json
 import re
+import types
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dmenet_tf import evaluate
-from dmenet_tf.evaluate import scoring
+from dmenet_tf.evaluate import report, scoring
 from dmenet_tf.evaluate.run import find_methods
 
+RNG = np.random.default_rng(0)
 NAMES = [f'out_of_focus{i:04d}' for i in range(505, 509)]
 
 
@@ -202,6 +204,96 @@ def test_sigma_leaves_unknown_pixels_out_and_sorts_errors_by_blur(
     pixels = {row['from_px']: row['pixels'] for row in found['ranges']}
     assert pixels[1.0] == 8 and pixels[5.0] == 4
     assert sum(pixels.values()) == 12
+
+
+@pytest.mark.usefixtures('undrawn')
+def test_errors_by_true_sigma_are_told_of_each_image_and_of_all(tmp_path,
+                                                                save, run):
+    for name, error in (('a', 1), ('b', 3)):
+        save(tmp_path / f'gt/{name}.npy', np.float32([[0.25, 1.5]]))
+        save(tmp_path / f'maps/{name}.npy', np.float32([[0.25, 1.5 + error]]))
+    results = run(tmp_path, 'sigma', images=None)
+    rows = list(csv.DictReader((tmp_path / 'out/per_image.csv').open()))
+    assert [float(row['mae_from_1_px']) for row in rows] == [1, 3]
+    assert [float(row['mae_from_0_px']) for row in rows] == [0, 0]
+    assert rows[0]['mae_from_7_px'] == ''
+    _, by_sigma = report.tables(results)
+    assert by_sigma[1][1:5] == ['0 to 0.5', '0.5 to 1', '1 to 2', '2 to 3']
+    assert by_sigma[2] == [(False, ['maps', '0.00 (+0.00)', '-',
+                                    '2.00 (+2.00)', '-', '-', '-', '-',
+                                    '1.00 (+1.00)'])]
+
+
+@pytest.mark.usefixtures('undrawn')
+def test_a_threshold_in_px_is_given_or_said_to_be_the_best_of_these(cuhk,
+                                                                    run):
+    results = run(cuhk, prediction_scale=3.0)
+    found = results['results'][0]
+    assert found['sigma_threshold'] == {'px': 0.01, 'given': False}
+    assert found['scores']['accuracy_one_threshold'] == 1
+    text = report.as_text(results)
+    assert 'threshold: 0.01 px, the best single threshold, chosen on these' in (
+        text)
+    # Another threshold scores nothing anew.
+    results = run(cuhk, prediction_scale=3.0, sigma_threshold=3.5)
+    found = results['results'][0]
+    assert found['scores']['accuracy_one_threshold'] == pytest.approx(13 / 40)
+    assert '3.5 px for all images, as was given' in report.as_text(results)
+    # Maps without a unit have none.
+    found = run(cuhk)['results'][0]
+    assert 'sigma_threshold' not in found
+
+
+@pytest.mark.usefixtures('undrawn')
+def test_a_row_tells_of_images_that_dmenet_is_trained_on(cuhk, save, mask,
+                                                         run):
+    name = 'out_of_focus0001'
+    save(cuhk / f'image/{name}.jpg', np.zeros((30, 40, 3), np.uint8))
+    save(cuhk / f'gt/{name}.png', mask)
+    save(cuhk / f'maps/{name}.npy', mask / np.float32(255))
+    results = run(cuhk)
+    assert report.tables(results)[0][2][0][1][1] == '5 of 5, 1 in 0001-0504'
+    assert any('part of CUHK that DMENet is trained on' in line
+               for line in report.notes(results))
+
+
+def test_uniform_blurs_each_photograph_and_tells_medians(tmp_path, save, run,
+                                                         monkeypatch):
+    from dmenet_tf import baselines
+    for name in 'ab':
+        save(tmp_path / f'image/{name}.png',
+             RNG.integers(0, 256, (40, 50, 3), np.uint8))
+    seen = []
+
+    def estimate(image):
+        seen.append((image.dtype, image.std()))
+        return np.full(image.shape[:2], 1.5)
+    monkeypatch.setattr(baselines, 'load', lambda name: types.SimpleNamespace(
+        UNIT='px', estimate=estimate))
+    results = evaluate.evaluate(evaluate.Options(
+        'uniform', images=tmp_path / 'image', baseline=['zhuo_sim'],
+        blurs=[0, 1, 2], output_dir=tmp_path / 'out'))
+    scores = [row['scores'] for row in results['results']]
+    assert [(one['true_sigma'], one['median_sigma'],
+             one.get('relative_error'), one.get('within_15_percent'))
+            for one in scores] == [(0, 1.5, None, None), (1, 1.5, 0.5, 0),
+                                   (2, 1.5, -0.25, 0)]
+    assert {dtype for dtype, _ in seen} == {np.dtype(np.uint8)}
+    # White noise through a Gaussian: 1 / (2 sqrt(pi) s) of its deviation.
+    ratio = seen[2][1] / seen[0][1], seen[4][1] / seen[0][1]
+    assert ratio == pytest.approx((0.28, 0.14), rel=0.1)
+    assert (tmp_path / 'out/median_sigma.png').is_file()
+    rows = list(csv.DictReader((tmp_path / 'out/per_image.csv').open()))
+    assert [row['relative_error'] for row in rows] == ['', '', '0.5', '0.5',
+                                                       '-0.25', '-0.25']
+
+
+def test_what_only_ranks_pixels_says_nothing_of_uniform_blur(tmp_path, save):
+    save(tmp_path / 'image/a.png', np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(ValueError, match='maps in px; laplacian only ranks'):
+        evaluate.evaluate(evaluate.Options(
+            'uniform', images=tmp_path / 'image', baseline=['laplacian'],
+            output_dir=tmp_path / 'out'))
 
 
 @pytest.mark.usefixtures('undrawn')

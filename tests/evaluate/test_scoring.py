@@ -31,6 +31,7 @@ def changed(job, part, **values):
 
 @pytest.mark.parametrize('part, values', [
     ('settings', {'sharp_is_bright': True}), ('settings', {'noise': 1.0}),
+    ('settings', {'blur': 1.0}),
     ('method', {'digest': 'a' * 64}), ('method', {'unit': 'score'})])
 def test_a_score_is_of_its_settings_and_weights(job, part, values):
     assert changed(job, part, **values).fingerprint != job.fingerprint
@@ -43,6 +44,12 @@ def test_a_score_is_of_the_files_it_came_from(job, save, mask):
     assert again.fingerprint != before
     save(job.case.truth, mask[:, :20])
     assert changed(job, None).fingerprint != again.fingerprint
+
+
+def test_a_score_is_of_the_pixels_that_are_valid(job, tmp_path, save):
+    before = job.fingerprint
+    save(tmp_path / 'valid/a.png', np.ones((30, 40), np.uint8))
+    assert changed(job, None).fingerprint != before
 
 
 def test_the_photograph_of_a_foreign_map_does_not_matter(job, tmp_path, save):

@@ -23,6 +23,10 @@ def test_errors_by_range_are_pooled_and_scores_averaged(tmp_path):
     found = summary.summarize(write(tmp_path / 'a.jsonl', lines), 60)
     assert found['images'] == 50 and found['of'] == 60
     assert found['scores'] == {'mae': 0.5}
+    # 1.96 standard errors of 50 values that are 0.25 from their mean.
+    low, high = found['intervals']['mae']
+    assert (low, high) == pytest.approx((0.43, 0.57), abs=0.01)
+    assert found['pooled'] == {'pixels': 700, 'mae_px': 0.5, 'bias_px': -1.0}
     assert found['ranges'][0] == {
         'from_px': 0.0, 'to_px': 0.5, 'pixels': 100, 'mae_px': 0.5,
         'bias_px': -1.0}
@@ -49,4 +53,42 @@ def test_precision_and_recall_are_averaged_over_images(tmp_path):
 
 def test_nothing_scored_has_no_figures(tmp_path):
     assert summary.summarize(tmp_path / 'none.jsonl', 4) == {
-        'images': 0, 'of': 4, 'cropped': 0, 'scores': {}}
+        'images': 0, 'of': 4, 'cropped': 0, 'scores': {}, 'intervals': {}}
+
+
+def test_one_threshold_for_all_images_is_the_best_or_the_given(tmp_path):
+    # Of each image, 10 pixels: sharp ones have 0.5 px, blurred ones 1 or 2.
+    lines = []
+    for blurred_px, sharp_px in ((1.0, 0.5), (2.0, 1.5), (2.0, 1.5)):
+        sigma = np.repeat([[sharp_px, blurred_px]], 5, axis=0)
+        mask = np.repeat([[False, True]], 5, axis=0)
+        scores, counts = metrics.detection_scores(sigma, mask)
+        lines.append({'scores': scores, 'counts': counts.tolist(),
+                      'px_counts': metrics.px_counts(sigma, mask).tolist()})
+    path = write(tmp_path / 'a.jsonl', lines)
+    found = summary.summarize(path, 3)
+    assert found['sigma_threshold'] == {'px': 1.51, 'given': False}
+    assert found['scores']['accuracy_one_threshold'] == pytest.approx(5 / 6)
+    assert found['scores']['accuracy_own_threshold'] == 1
+    found = summary.summarize(path, 3, 0.6)
+    assert found['sigma_threshold'] == {'px': 0.6, 'given': True}
+    assert found['scores']['accuracy_one_threshold'] == pytest.approx(2 / 3)
+    assert found['intervals']['accuracy_one_threshold'] == [0.5, 1]
+
+
+def test_images_that_dmenet_is_trained_on_are_counted(tmp_path):
+    scores, counts = metrics.detection_scores(np.eye(3), np.eye(3) > 0)
+    lines = [{'image': f'out_of_focus{i:04d}', 'scores': scores,
+              'counts': counts.tolist()} for i in (503, 504, 505)]
+    found = summary.summarize(write(tmp_path / 'a.jsonl', lines), 3)
+    assert found['in_cuhk_training'] == 2
+
+
+def test_of_uniform_blur_medians_are_told_and_the_share_of_those_found(
+        tmp_path):
+    lines = [{'scores': metrics.uniform_scores(np.full((2, 2), sigma), 2)}
+             for sigma in (1.0, 2.1, 9.0)]
+    scores = summary.summarize(write(tmp_path / 'a.jsonl', lines), 3)['scores']
+    assert scores == pytest.approx({
+        'true_sigma': 2, 'median_sigma': 2.1, 'relative_error': 0.05,
+        'within_15_percent': 1 / 3})
