@@ -64,7 +64,7 @@ bench: $(REFERENCE)/installed
 	$$p padding.py; $$p render.py --references=1; $$p syndof.py --count=20; \
 	$$p input.py --cache=ram; $$p step.py; $$p evaluate.py 704; \
 	$$p estimate.py --sizes=240x240,480x640 --rounds=1; \
-	$$p calibration.py ../../data/samples/photographs; \
+	$$p enlarged.py ../../data/samples/photographs; \
 	$$p applications.py --scenes=../../data/samples/rgbd --count=2; \
 	$$p deblur.py --scenes=../../data/samples/rgbd --count=2 --noothers
 
