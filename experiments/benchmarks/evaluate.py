@@ -48,7 +48,7 @@ def measure(count):
         subprocess.run(
             [sys.executable, '-m', 'dmenet_tf.evaluate', '--protocol=cuhk',
              '--split=all', f'--ground_truth={folder}/gt',
-             f'--predictions={folder}/maps',
+             f'--predictions={folder}/maps', '--prediction_scale=0.03',
              f'--output_dir={folder}/out', f'--workers={WORKERS}',
              '--sheet_images=0'], check=True, capture_output=True)
         seconds = time.perf_counter() - start
