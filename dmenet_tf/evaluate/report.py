@@ -133,8 +133,9 @@ def _images(row):
 def _figure(row, name):
     """A mean, with its interval where there is one."""
     text = _number(row['scores'].get(name))
-    low, high = row.get('intervals', {}).get(name, (None, None))
-    return text if low == high else f'{text} [{low:.3f}, {high:.3f}]'
+    low, high = row.get('intervals', {}).get(name, (0, 0))
+    # A constant has none, up to rounding.
+    return text if high - low < 1e-9 else f'{text} [{low:.3f}, {high:.3f}]'
 
 
 def _range_table(ours, protocol, noise):
