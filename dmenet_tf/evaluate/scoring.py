@@ -209,6 +209,13 @@ def _keep_valid(path, wanted):
     return done
 
 
+@functools.lru_cache(maxsize=1)
+def _load(source, digest):
+    """The model of a method, kept for its other levels of noise and blur."""
+    from dmenet_tf import weights
+    return weights.load_model(source)
+
+
 def _results(todo, workers, total):
     if not todo:
         return
@@ -216,8 +223,7 @@ def _results(todo, workers, total):
     bar = functools.partial(files.progress, total=total, unit='image',
                             desc=label, initial=total - len(todo))
     if todo[0].method.kind == 'model':
-        from dmenet_tf import weights
-        model = weights.load_model(todo[0].method.source)
+        model = _load(todo[0].method.source, todo[0].method.digest)
         yield from bar(score_job(job, model) for job in todo)
     elif workers == 1 or len(todo) == 1:
         yield from bar(map(score_job, todo))

@@ -363,6 +363,23 @@ def test_other_weights_of_the_same_name_are_scored_anew(rtf, run, toy,
          for sigma in (0.7, 2.1)], abs=1e-4)
 
 
+@pytest.mark.usefixtures('undrawn')
+def test_a_model_is_loaded_once_for_all_levels(tmp_path, save, toy,
+                                               monkeypatch):
+    from dmenet_tf import weights
+    save(tmp_path / 'image/a.png', np.zeros((32, 32, 3), np.uint8))
+    loaded, load_model = [], weights.load_model
+    monkeypatch.setattr(weights, 'load_model', lambda source: (
+        loaded.append(source) or load_model(source)))
+    path = str(toy(tmp_path / 'toy/once.npz', 0.1))
+    results = evaluate.evaluate(evaluate.Options(
+        'uniform', images=tmp_path / 'image', model=[path], blurs=[0, 1],
+        output_dir=tmp_path / 'out'))
+    assert loaded == [path]
+    assert [row['scores']['median_sigma'] for row in results['results']] == (
+        pytest.approx([0.7, 0.7], abs=1e-3))
+
+
 def test_labels_are_given_or_the_names_of_what_is_there(rtf):
     pytest.importorskip('keras')
     first, second = rtf / 'toy.npz', rtf / 'rate=1/toy.npz'
