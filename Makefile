@@ -5,7 +5,7 @@ LATEST := .venv/latest
 EXTRAS := .venv/extras
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-latest test-slow test-wheel test-extras docs bench clean
+.PHONY: demo test test-latest test-long test-kills test-slow test-wheel test-extras docs bench clean
 
 # The reference stack: what requirements.txt gives this Python.
 $(REFERENCE)/installed: requirements.txt pyproject.toml
@@ -38,6 +38,18 @@ test: $(REFERENCE)/installed
 test-latest: $(LATEST)/installed
 	$(LATEST)/bin/python -m pytest -q -n 2 --dist loadfile --durations=10
 
+# What takes many seconds or starts processes, on both stacks.
+test-long: $(REFERENCE)/installed $(LATEST)/installed
+	for stack in $(REFERENCE) $(LATEST); do \
+	    $$stack/bin/python -m pytest -q -n 2 --dist loadfile --durations=10 \
+	        -m 'long and not slow' || exit 1; \
+	done
+
+# Trainings that are killed, stopped or damaged, or run in several processes.
+test-kills: $(REFERENCE)/installed
+	$(REFERENCE)/bin/python -m pytest -q -m slow \
+	    tests/train/test_resume.py tests/train/test_workers.py
+
 # Builds sdist and wheel, and uses the wheel where no checkout is.
 test-wheel: $(LATEST)/installed
 	BUILD=$(LATEST)/bin/python PYTHON=$(PYTHON) sh .ci/wheel.sh
@@ -50,9 +62,9 @@ test-extras: $(EXTRAS)/installed
 # What takes minutes: run before a release.
 test-slow: $(REFERENCE)/installed $(LATEST)/installed
 	DMENET_OTHER_PYTHON=$(abspath $(LATEST))/bin/python \
-	    $(REFERENCE)/bin/python -m pytest -q -m slow
+	    $(REFERENCE)/bin/python -m pytest -q -m 'slow or long'
 	DMENET_OTHER_PYTHON=$(abspath $(REFERENCE))/bin/python \
-	    $(LATEST)/bin/python -m pytest -q -m slow
+	    $(LATEST)/bin/python -m pytest -q -m 'slow or long'
 
 # The pages, into site/; a warning is an error. docs/pictures/make.sh makes
 # their pictures.

@@ -182,6 +182,7 @@ def _python_pages():
                                id=str(page.relative_to(ROOT)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('page, text', _python_pages())
 def test_python_blocks_run(page, text, at_work):
     names = {}

@@ -15,6 +15,8 @@ from absl import flags
 
 from dmenet_tf import command, export, networks, weights
 
+pytestmark = pytest.mark.long
+
 RNG = np.random.default_rng(0)
 
 

@@ -46,6 +46,7 @@ def test_more_than_one_process_needs_dask(tmp_path):
         "'dmenet_tf[data]'.\n")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('name', ['syndof', 'applications.magnify',
                                   'applications.deblur', 'demo', 'evaluate',
                                   'predict', 'train', 'export'])

@@ -10,6 +10,7 @@ import pytest
 from dmenet_tf import foreign_weights, networks, variables
 
 
+@pytest.mark.long
 def test_a_variable_missing_from_the_authors_file_is_named(tmp_path):
     path = tmp_path / 'DMENet.npz'
     names = {foreign_weights.authors_name('B', 'u0_c_res3/kernel')}

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 IMPORT_ALL = '''
 import importlib, json, pkgutil
 from absl import flags
@@ -22,6 +24,7 @@ print(json.dumps([missing, {
 '''
 
 
+@pytest.mark.long
 def test_importing_any_module_defines_no_flag():
     ran = subprocess.run([sys.executable, '-c', IMPORT_ALL],
                          capture_output=True, text=True)

@@ -21,6 +21,8 @@ from dmenet_tf import (
     weights,
 )
 
+pytestmark = pytest.mark.long
+
 PHOTOGRAPH = np.random.default_rng(0).integers(0, 256, (20, 37, 3), np.uint8)
 
 

@@ -55,6 +55,7 @@ def run(*arguments, **variables):
                           text=True, check=False, env=environment)
 
 
+@pytest.mark.long
 def test_bad_files_cost_a_line_and_the_others_are_mapped(tmp_path, model,
                                                          model_file):
     photo = tmp_path / 'in put' / 'größe 1.jpg'
@@ -79,6 +80,7 @@ def test_bad_files_cost_a_line_and_the_others_are_mapped(tmp_path, model,
     assert 'Traceback' not in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('arguments, reason', [
     (['--model=none.npz', 'a.png'], 'none.npz: no such weights file'),
     (['--format=npy,jpg', 'a.png'], 'must be of npy'),
@@ -161,6 +163,7 @@ def test_help_shows_the_flags_of_this_command():
         assert f'  --{name}' in done.stdout
 
 
+@pytest.mark.long
 def test_a_missing_runtime_is_said_before_anything_is_mapped(
         photographs, tmp_path, model_file):
     (tmp_path / 'without').mkdir()
@@ -258,6 +261,7 @@ def of_few_codes(tmp_path):
     return tmp_path / 'dark.tif', np.repeat(rising[..., None], 3, axis=-1)
 
 
+@pytest.mark.long
 def test_the_range_of_codes_is_what_is_mapped(of_few_codes, tmp_path, model,
                                               model_file):
     path, shown = of_few_codes

@@ -32,6 +32,7 @@ def photographs(count, size=(70, 90)):
     return [RNG.integers(0, 256, (*size, 3), np.uint8) for _ in range(count)]
 
 
+@pytest.mark.long
 def test_compiled_is_the_model(model):
     image = photographs(1)[0]
     for dtype in (np.uint8, np.float32):
@@ -41,6 +42,7 @@ def test_compiled_is_the_model(model):
             atol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.extra
 def test_openvino_is_the_model(model):
     pytest.importorskip('openvino')
@@ -52,6 +54,7 @@ def test_openvino_is_the_model(model):
             estimation.estimate(image, model), atol=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.extra
 def test_int8_is_nearly_the_bundled_model():
     pytest.importorskip('openvino')

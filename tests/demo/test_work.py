@@ -14,7 +14,7 @@ from PIL import Image
 import dmenet_tf
 from dmenet_tf import images, maps
 
-pytestmark = pytest.mark.extra
+pytestmark = [pytest.mark.extra, pytest.mark.long]
 pytest.importorskip('gradio')
 from dmenet_tf.demo import __main__ as command  # noqa: E402
 from dmenet_tf.demo import work  # noqa: E402

@@ -342,6 +342,7 @@ def toy():
     return write
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures('undrawn')
 def test_other_weights_of_the_same_name_are_scored_anew(rtf, run, toy,
                                                         monkeypatch):

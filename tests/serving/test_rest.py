@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import stand_in
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope='module')
 def url(base):

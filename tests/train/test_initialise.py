@@ -39,6 +39,7 @@ def test_maps_start_where_told(settings):
                                    rtol=1e-5)
 
 
+@pytest.mark.long
 def test_starts_from_the_mean_of_the_files(settings, tmp_path):
     files = [filled(settings, tmp_path / name, value, lambda_aux=1.0)
              for name, value in (('a.npz', 1.0), ('b.npz', 3.0))]
@@ -78,6 +79,7 @@ def test_a_bundled_model_is_trained_on_with_fresh_side_heads(settings, caplog):
     assert ours and all('_aux_' in name for name in ours)
 
 
+@pytest.mark.long
 def test_all_of_a_whole_file_is_taken_in_silence(settings, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     path = filled(settings, tmp_path / 'all.npz', 3.0, **ALL)
@@ -88,6 +90,7 @@ def test_all_of_a_whole_file_is_taken_in_silence(settings, tmp_path, caplog):
             np.testing.assert_array_equal(value, 3.0, name)
 
 
+@pytest.mark.long
 def test_what_differs_from_the_file_is_named(settings, tmp_path):
     path = filled(settings, tmp_path / 'b.npz', 3.0)
     config = settings(init_weights=path)

@@ -127,6 +127,7 @@ def fake_steps(monkeypatch):
     return fake
 
 
+@pytest.mark.long
 def test_a_run_goes_on_from_its_checkpoint_in_the_same_process(
         b_alone, fake_steps, tmp_path):
     made = fake_steps(1.0)
@@ -142,6 +143,7 @@ def test_a_run_goes_on_from_its_checkpoint_in_the_same_process(
         whole, [batch['synthetic']['image'].numpy() for _, batch in made])
 
 
+@pytest.mark.long
 def test_the_policy_of_precision_ends_with_the_run(b_alone, fake_steps):
     made = fake_steps(1.0)
     assert train.run(b_alone(steps=1, precision='mixed_bfloat16')) == 0
@@ -149,6 +151,7 @@ def test_the_policy_of_precision_ends_with_the_run(b_alone, fake_steps):
     assert keras.mixed_precision.global_policy().name == 'float32'
 
 
+@pytest.mark.long
 def test_losses_are_checked_before_anything_is_kept(b_alone, fake_steps,
                                                     tmp_path):
     """NaN between two looks neither validates nor becomes the best."""
@@ -171,6 +174,7 @@ class Batches:
     """Stands for an iterator."""
 
 
+@pytest.mark.long
 def test_an_error_takes_its_batches_with_it(b_alone, monkeypatch):
     """Nothing that an error refers to keeps iterators of tf.data alive."""
     seen = []

@@ -60,6 +60,7 @@ def changed(before, after):
             if not np.array_equal(before[name], after[name])}
 
 
+@pytest.mark.long
 def test_statistics_are_measured_on_the_copy_alone(trained, publish):
     before = values_of(trained.networks.B)
     first, second = publish('synthetic'), publish('all')

@@ -12,6 +12,8 @@ import tensorflow as tf
 from dmenet_tf import networks
 from dmenet_tf.train import losses, steps
 
+pytestmark = pytest.mark.long
+
 ONLY = dict.fromkeys(('lambda_adv', 'lambda_C', 'lambda_S', 'lambda_aux'), 0.0)
 RATE = 1e-3
 
