@@ -143,9 +143,10 @@ def workspace(tmp_path_factory, b):
     scipy.io.savemat(folder / 'RTF/map_05.mat', {'map': mask / 100 + 0.5})
     for place in ('CUHK', 'CUHK/train'):
         for k in range(4):
-            for part, picture in (('image', cat), ('gt', mask)):
+            for part, picture in (('image', np.asarray(cat) // (k + 1)),
+                                  ('gt', mask)):
                 (folder / place / part).mkdir(exist_ok=True, parents=True)
-                Image.fromarray(np.asarray(picture)).save(
+                Image.fromarray(picture).save(
                     folder / place / part / f'out_of_focus050{k + 5}.png')
     for k in range(4):
         for part, picture in (('image', np.asarray(cat) // (k + 1)),
