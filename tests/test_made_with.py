@@ -15,7 +15,7 @@ PHOTO = np.arange(9 * 12 * 3, dtype=np.uint8).reshape(9, 12, 3)
 
 def test_the_same_settings_give_the_same_line():
     assert made_with.text({'range': None, 'model': 'größe',
-                                   'strength': 3.0}) == SAID
+                           'strength': 3.0}) == SAID
     assert SAID.isascii() and '\n' not in SAID
     assert made_with.text({'strength': 2.0}) != made_with.text({
         'strength': 3.0})
