@@ -8,6 +8,8 @@ A command is a module with `main(arguments)` and `define_flags()`, which ends
 so that importing it defines no flag and starts nothing.
 """
 
+import contextlib
+import ctypes
 import importlib
 import logging as std_logging
 import os
@@ -17,6 +19,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 from absl import flags, logging
+from PIL import Image
 
 _HELP = ('--help', '-help', '-h', '--helpfull', '--helpshort', '-?')
 # What a user can mend: his flags, his files, his installation.
@@ -50,7 +53,7 @@ def run(main: Callable[[list[str]], int | None],
     define_flags()
     names = _own_flags(before)
     _open_streams()
-    _quieten_decoders()
+    quieten_decoders()
     logging.use_absl_handler()
     logging.get_absl_handler().setFormatter(_PlainLines())
     # What follows `--` is no flag.
@@ -119,11 +122,17 @@ def _find_home(names):
                           else one for one in flag.value]
 
 
-def _quieten_decoders():
+def quieten_decoders() -> None:
     """What they say to themselves does not tell which file it is of."""
     warnings.filterwarnings('ignore', module=r'PIL|tifffile|imageio')
     for name in ('tifffile', 'PIL'):
         std_logging.getLogger(name).setLevel(std_logging.CRITICAL)
+    # The libtiff that Pillow brought, or was linked to, prints by itself. On
+    # Windows it cannot be asked for like this.
+    with contextlib.suppress(OSError, AttributeError):
+        libtiff = ctypes.CDLL(Image.core.__file__)
+        libtiff.TIFFSetErrorHandler(None)
+        libtiff.TIFFSetWarningHandler(None)
 
 
 def _sentence(error):

@@ -160,6 +160,7 @@ def _without_alpha(page, codes, white):
             white is not None):
         alpha = codes[..., -extra:-extra + 1 or None].astype(np.float32)
         colours = np.minimum(colours * white / np.maximum(alpha, 1), white)
+        colours = np.rint(colours).astype(codes.dtype)
     return colours[..., 0] if colours.shape[-1] == 1 else colours
 
 

@@ -8,6 +8,7 @@ stride, so that the tiled map is the untiled one.
 import functools
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import overload
 
 import keras
 import numpy as np
@@ -22,13 +23,26 @@ MEMORY_BUDGET = 4 * 2**30  # bytes
 # (measured as peak memory over pixels and width).
 _LIVE_FEATURES = 8
 AUTO = 'auto'
+Sigma = npt.NDArray[np.float32]
+Model = keras.Model | str | pathlib.Path | None
+Runner = Callable[[np.ndarray], np.ndarray]
 
 
-def estimate(image: npt.ArrayLike | Sequence[npt.ArrayLike],
-             model: keras.Model | str | pathlib.Path | None = None,
+@overload
+def estimate(image: Sequence[np.ndarray], model: Model = None,
              max_side: int | None = None, tile: int | str = AUTO,
-             runner: Callable[[np.ndarray], np.ndarray] | None = None
-             ) -> npt.NDArray[np.float32] | list[npt.NDArray[np.float32]]:
+             runner: Runner | None = None) -> list[Sigma]: ...
+
+
+@overload
+def estimate(image: np.ndarray, model: Model = None,
+             max_side: int | None = None, tile: int | str = AUTO,
+             runner: Runner | None = None) -> Sigma: ...
+
+
+def estimate(image: np.ndarray | Sequence[np.ndarray], model: Model = None,
+             max_side: int | None = None, tile: int | str = AUTO,
+             runner: Runner | None = None) -> Sigma | list[Sigma]:
     """Estimates how blurred each pixel of a photograph is.
 
     Args:

@@ -69,10 +69,19 @@ class _Plain:
         self.write = file.write
 
 
-def save_npy(path: str | os.PathLike, array: np.ndarray) -> None:
-    """np.save by write(): its errors have the errno that tofile's lack."""
+def save_npy(path: str | os.PathLike, array: np.ndarray,
+             said: str | None = None) -> None:
+    """np.save by write(): its errors have the errno that tofile's lack.
+
+    Args:
+        path: Of the file.
+        array: Any.
+        said: Goes behind it as a second array, see made_with.
+    """
     with open(path, 'wb') as file:
         np.save(_Plain(file), array)
+        if said is not None:
+            np.save(_Plain(file), np.array(said.encode()))
 
 
 def read_lines(path: str | os.PathLike,

@@ -37,6 +37,9 @@ def _suffixes():
 SUFFIXES = _suffixes()
 # 8 bits, or grey of 16: what the formats of these modes mean by white.
 _WHITE = {'I;16': 65535, 'I;16B': 65535, 'I;16L': 65535, 'I;16N': 65535}
+# Of 255. A float picture that ends at 1 might as well be one in [0, 1]
+# (arrays.check_image); this is above what a picture in [0, 1] may end at.
+_NEARLY_BLACK = 1.5
 # HDR of AVIF and HEIF: transfer characteristics of ITU-T H.273.
 _HDR = {16: 'PQ', 18: 'HLG'}
 
@@ -56,7 +59,9 @@ def read_image(path: str | pathlib.Path,
             or with a sign) or that do not say how many bits they use.
 
     Returns:
-        [h, w, 3] in [0, 255]: uint8, or float32 for files of more bits.
+        [h, w, 3] in [0, 255]: uint8, or float32 for files of more bits. What
+        is nearly black, nowhere above 1.5, is uint8 always, so that its range
+        is clear.
 
     Raises:
         FileNotFoundError, ValueError, OSError: One line that names the file
@@ -145,7 +150,10 @@ def _scaled(codes, ends):
         255 / (white - black))
     if not np.isfinite(values).all():
         raise deep_images.NoPicture('some of its pixels are not finite')
-    return np.clip(values, 0, 255)
+    values = np.clip(values, 0, 255)
+    if values.max() < _NEARLY_BLACK:
+        return np.rint(values).astype(np.uint8)
+    return values
 
 
 def _profile_to_srgb(codes, profile):

@@ -3,8 +3,8 @@
 A command names photographs (files, folders, lists) and a folder for its
 results. find_jobs makes a Job of each photograph: the file, and the name of
 its results without what each of them adds to it. unfinished leaves out what
-has its results, process goes through the rest, and complete shows what
-happens and counts it:
+has its results, made with the same settings, process goes through the rest,
+and complete shows what happens and counts it:
 
     photo.jpg, --output_dir=maps -> maps/photo + .npy, _sigma.png, ...
 """
@@ -22,7 +22,7 @@ from typing import Any
 
 from absl import flags
 
-from dmenet_tf import command, files, images
+from dmenet_tf import command, files, images, made_with
 
 # Of these nothing is wrong with the photograph, and the next will fail too.
 _DISK_ERRORS = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT)
@@ -38,10 +38,13 @@ class Job:
     Attributes:
         photograph: Of its file.
         target: Path of the results without their suffixes.
+        settings: What its results are made with, see with_settings; None is
+            not said.
     """
 
     photograph: pathlib.Path
     target: pathlib.Path
+    settings: str | None = None
 
     def path(self, suffix: str) -> pathlib.Path:
         """The result of a suffix, such as '_sigma.png'."""
@@ -154,11 +157,32 @@ def place(path: pathlib.Path) -> pathlib.Path:
 
 
 def unfinished(jobs: Iterable[Job], suffixes: Collection[str]) -> list[Job]:
-    """The jobs that lack a result of one of these suffixes."""
+    """The jobs that lack a result of one of these suffixes.
+
+    What was made with other settings than the job's is lacking too; what does
+    not say how it was made is taken as it is.
+    """
     return [job for job in jobs
-            # Not Path.exists: it fails for a name that is too long.
-            if not all(os.path.exists(job.path(suffix))
+            if not all(_is_made(job, job.path(suffix))
                        for suffix in suffixes)]
+
+
+def _is_made(job, result):
+    # Not Path.exists: it fails for a name that is too long.
+    return os.path.exists(result) and (
+        made_with.read(result) in (None, job.settings))
+
+
+def with_settings(job: Job, names: Iterable[str], **more: Any) -> Job:
+    """The job, and what its results are made with.
+
+    Args:
+        job: Job.
+        names: Of the flags that change a result; --range is one always.
+        more: What else does; JSON values.
+    """
+    said = {name: flags.FLAGS[name].value for name in ('range', *names)}
+    return dataclasses.replace(job, settings=made_with.text(said | more))
 
 
 def process(jobs: Iterable[Job], read: Callable[[Job], Any],
@@ -259,7 +283,8 @@ def define_flags(output_dir: str) -> None:
         'the same tree.')
     flags.DEFINE_bool(
         'overwrite', False, 'Make results again that are there; otherwise '
-        'their photographs are skipped.')
+        'their photographs are skipped, unless they were made with other '
+        'settings.')
     flags.DEFINE_string(
         'range', None, 'LOW,HIGH: the codes of black and white, for pictures '
         'whose type has no range of its own (floats, integers of 32 bits or '

@@ -9,7 +9,7 @@ from absl import logging
 from PIL import Image
 from skimage import measure
 
-from dmenet_tf import files, metrics, optics, sigma_files
+from dmenet_tf import files, made_with, metrics, optics, sigma_files
 
 # Suffix of each format's file, after the photograph's stem.
 FORMATS = {'npy': '.npy', 'png16': '_sigma16.png', 'tiff': '_sigma.tiff',
@@ -29,7 +29,7 @@ _WRITERS = {'npy': sigma_files.write_npy, 'tiff': sigma_files.write_tiff,
 def write(sigma: npt.NDArray[np.float32], kind: str,
           path: str | pathlib.Path,
           photograph: np.ndarray | None = None,
-          max_sigma: float | None = None) -> None:
+          max_sigma: float | None = None, said: str | None = None) -> None:
     """Writes one map in one format, whole or not at all.
 
     Args:
@@ -45,17 +45,19 @@ def write(sigma: npt.NDArray[np.float32], kind: str,
         photograph: [h, w, 3] in [0, 255], for `overlay` only.
         max_sigma: px at the bright end of the colours; None: the map's own
             largest, at least 1 px.
+        said: What it was made with, see made_with.
     """
     if kind == 'png16':
         _warn_of_cuts(sigma, path)
     if kind in _WRITERS:
-        _WRITERS[kind](path, sigma)
+        _WRITERS[kind](path, sigma, said=said)
         return
     if max_sigma is None:
         max_sigma = max(float(sigma.max()), 1.0)
     picture = Image.fromarray(_picture(sigma, kind, photograph, max_sigma))
     with files.atomic_path(path) as temporary:
-        picture.save(temporary, compress_level=3)
+        picture.save(temporary, compress_level=3,
+                     pnginfo=made_with.png_info(said))
 
 
 def _warn_of_cuts(sigma, path):

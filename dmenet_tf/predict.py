@@ -9,7 +9,8 @@ writes for each photograph
 Arguments are photographs, folders (--recursive keeps their tree), .txt files
 with one path a line, relative to the list, or `-` for such a list on standard
 input, relative to the working directory. What is there already is skipped, so
-a call that was interrupted goes on where it stopped; maps that lie among the
+a call that was interrupted goes on where it stopped, unless it was made with
+another model or other settings, which the files tell; maps that lie among the
 photographs are not mapped themselves.
 A photograph that cannot be read costs one line on the terminal; the others
 are still mapped, and the exit status is 1.
@@ -74,7 +75,7 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
         photograph, sigma = result
         for kind in kinds:
             maps.write(sigma, kind, job.path(maps.FORMATS[kind]), photograph,
-                       max_sigma)
+                       max_sigma, job.settings)
         if on_summary:
             scale = estimation.network_scale(sigma.shape, max_side)
             on_summary(job, maps.summarise(sigma, str(job.photograph), scale))
@@ -208,6 +209,7 @@ def main(arguments: list[str]) -> int:
         Image.MAX_IMAGE_PIXELS = None
     jobs.value_range()  # A wrong one is said before anything is read.
     found, failed = jobs.from_flags(arguments, possible_maps)
+    found = _with_settings(found)
     summary = SummaryFile(flag.summary) if flag.summary else None
     todo = found if flag.overwrite else unmapped(found, flag.format, summary)
     outcomes = _map(found, todo, summary) if todo else ()
@@ -216,6 +218,18 @@ def main(arguments: list[str]) -> int:
     if summary:
         summary.finish(found)
     return status
+
+
+def _with_settings(found):
+    """The jobs, and what changes their maps."""
+    if not found:
+        return []
+    from dmenet_tf import weights
+    names = ['max_side', 'max_sigma', 'runtime']
+    if flags.FLAGS.runtime == 'openvino_int8':
+        names.append('calibration')
+    model = weights.digest(flags.FLAGS.model)
+    return [jobs.with_settings(job, names, model=model) for job in found]
 
 
 def _map(found, todo, summary):

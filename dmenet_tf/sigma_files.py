@@ -19,9 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import tifffile
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from dmenet_tf import deep_images, files, images, optics
+from dmenet_tf import deep_images, files, images, made_with, optics
 
 CODES_PER_PX = 1000  # of a 16-bit file: sigma = code / 1000 px
 MAX_CODE = 65535  # so 65.535 px is the largest sigma of a 16-bit file
@@ -45,31 +44,40 @@ def sigma_from_codes(codes: npt.ArrayLike) -> npt.NDArray[np.float32]:
     return np.asarray(codes, np.float32) / np.float32(CODES_PER_PX)
 
 
-def write_npy(path: str | pathlib.Path, sigma: np.ndarray) -> None:
-    """Writes a map as float32 px, [h, w]; whole or not at all."""
+def write_npy(path: str | pathlib.Path, sigma: np.ndarray,
+              said: str | None = None) -> None:
+    """Writes a map as float32 px, [h, w]; whole or not at all.
+
+    Args:
+        path: Of the file.
+        sigma: [h, w] px.
+        said: What it was made with, see made_with.
+    """
     with files.atomic_path(path) as temporary:
-        files.save_npy(temporary, sigma)
+        files.save_npy(temporary, sigma, said)
 
 
-def write_tiff(path: str | pathlib.Path, sigma: np.ndarray) -> None:
+def write_tiff(path: str | pathlib.Path, sigma: np.ndarray,
+               said: str | None = None) -> None:
     """Writes a map as float32 px, described in its tag; see write_npy."""
     with files.atomic_path(path) as temporary:
         tifffile.imwrite(temporary, sigma, description='sigma, px',
                          metadata={'unit': 'px'}, compression='zlib',
-                         predictor=True)
+                         predictor=True, software=said)
 
 
 def write_png(path: str | pathlib.Path, sigma: np.ndarray,
-              compress_level: int = 6) -> None:
+              compress_level: int = 6, said: str | None = None) -> None:
     """Writes a map as 16-bit codes that say their unit; see write_npy.
 
     Args:
         path: Of the .png.
         sigma: [h, w] px; above 65.535 px it is cut.
         compress_level: Of zlib.
+        said: What it was made with, see made_with.
     """
-    info = PngInfo()
-    info.add_text('sigma', f'sigma in px = code / {CODES_PER_PX}')
+    info = made_with.png_info(said,
+                              sigma=f'sigma in px = code / {CODES_PER_PX}')
     picture = Image.fromarray(codes_from_sigma(sigma))
     with files.atomic_path(path) as temporary:
         picture.save(temporary, pnginfo=info, compress_level=compress_level)

@@ -126,6 +126,40 @@ def test_a_folder_of_odd_files_is_gone_through(folder, tmp_path, model_file,
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('command, result', [
+    ('predict', '.npy'), ('applications.magnify', '_magnified.png')])
+def test_nearly_black_photographs_are_photographs(tmp_path, model_file,
+                                                  command, result):
+    iio.imwrite(tmp_path / 'a.png', np.round(R).astype(np.uint8))
+    iio.imwrite(tmp_path / 'b.png', np.round(R * 257).astype(np.uint16))
+    (tmp_path / 'c.png').write_bytes(
+        imagecodecs.png_encode(np.round(RGB * 200).astype(np.uint16)))
+    done = run(command, *(tmp_path / f'{name}.png' for name in 'abc'),
+               f'--model={model_file}', f'--output_dir={tmp_path}/out')
+    assert done.returncode == 0, done.stderr
+    assert '3 photographs done' in done.stdout
+    one, two, _ = [iio.imread(tmp_path / f'out/{name}{result}')
+                   if result.endswith('png') else
+                   np.load(tmp_path / f'out/{name}{result}') for name in 'abc']
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.slow
+def test_of_a_damaged_tiff_only_our_line_is_said(tmp_path, model_file):
+    Image.effect_noise((32, 24), 90).save(tmp_path / 'a.tif',
+                                          compression='tiff_lzw')
+    content = bytearray((tmp_path / 'a.tif').read_bytes())
+    content[60:200] = b'\xff' * 140
+    (tmp_path / 'a.tif').write_bytes(content)
+    done = run('predict', tmp_path / 'a.tif', f'--model={model_file}',
+               f'--output_dir={tmp_path}/out')
+    lines = [line for line in done.stderr.splitlines() if not
+             line.startswith(('I0000', 'WARNING: All log messages'))]
+    [line] = lines
+    assert line.startswith(f'error: {tmp_path}/a.tif: damaged picture: ')
+
+
+@pytest.mark.slow
 def test_a_damaged_map_costs_its_photograph_a_line(folder, tmp_path):
     np.save(tmp_path / 'a.npy', np.ones(R.shape, np.float32))
     map_with_lost_bytes(tmp_path / 'g.tiff')

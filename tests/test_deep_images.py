@@ -9,7 +9,7 @@ import struct
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageCms
 
 from dmenet_tf import images
 
@@ -140,6 +140,24 @@ def test_colours_that_alpha_multiplied_are_divided(tmp_path):
     grey = np.stack([np.round(R * 128).astype(np.uint8), alpha], axis=-1)
     assert_shows(read(tmp_path, grey, photometric='minisblack',
                       extrasamples=['assocalpha']), R, tolerance=0.006)
+
+
+def test_multiplied_colours_take_their_profile(tmp_path):
+    """As the same colours do that no alpha multiplied."""
+    half = np.full((HEIGHT, WIDTH, 1), 32768, np.uint16)
+    multiplied = np.round(RGB * 32768).astype(np.uint16)
+    options = {'photometric': 'rgb', 'iccprofile': with_red_and_green_swapped()}
+    shown = read(tmp_path, RGB16, **options)
+    assert np.abs(shown[..., 1] - 255 * RGB[..., 0]).max() < 4
+    np.testing.assert_allclose(
+        read(tmp_path, np.concatenate([multiplied, half], axis=-1),
+             extrasamples=['assocalpha'], **options), shown, atol=0.5)
+
+
+def with_red_and_green_swapped():
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+    return srgb.replace(b'rXYZ', b'@XYZ').replace(
+        b'gXYZ', b'rXYZ').replace(b'@XYZ', b'gXYZ')
 
 
 def test_other_alpha_is_dropped(tmp_path):

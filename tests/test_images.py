@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmenet_tf import images
+from dmenet_tf import arrays, images
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (5, 7, 3), np.uint8)
@@ -45,6 +45,25 @@ def test_sixteen_bits_keep_their_steps(tmp_path):
     path = saved(tmp_path, Image.fromarray(grey), 'a.png')
     np.testing.assert_allclose(images.read_image(path)[0, :, 0],
                                [0, 1, 300 / 257, 255], rtol=1e-6)
+
+
+def nearly_black(tmp_path, bits):
+    """A picture whose brightest pixel is 1 of 255, and what it shows."""
+    codes = np.linspace(0, {8: 1, 16: 257}[bits], 35).reshape(5, 7)
+    codes = np.round(codes).astype({8: np.uint8, 16: np.uint16}[bits])
+    path = saved(tmp_path, Image.fromarray(codes), 'a.png')
+    return path, np.round(codes / {8: 1, 16: 257}[bits])
+
+
+@pytest.mark.parametrize('bits', [8, 16])
+def test_what_is_nearly_black_is_not_taken_for_a_picture_in_0_to_1(tmp_path,
+                                                                   bits):
+    path, shown = nearly_black(tmp_path, bits)
+    read = images.read_image(path)
+    np.testing.assert_array_equal(read[..., 1], shown)
+    np.testing.assert_array_equal(arrays.check_image(read), read)
+    read = images.read_image(path, (0, 2**bits - 1))
+    np.testing.assert_array_equal(arrays.check_image(read)[..., 0], shown)
 
 
 def test_palette_with_transparency(tmp_path):

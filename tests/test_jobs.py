@@ -6,10 +6,11 @@ import pathlib
 import sys
 import threading
 
+import numpy as np
 import pytest
 from absl import flags
 
-from dmenet_tf import command, jobs
+from dmenet_tf import command, files, jobs
 
 OUT = pathlib.Path('out')
 
@@ -170,6 +171,24 @@ def test_unfinished_is_what_lacks_a_result(tmp_path):
     found, _ = jobs.find_jobs(['a.jpg', 'b.jpg', 'c.jpg'], tmp_path)
     left = jobs.unfinished(found, ['.npy', '_sigma.png'])
     assert [job.target.name for job in left] == ['b', 'c']
+
+
+def test_what_was_made_with_other_settings_is_made_again(tmp_path, flag):
+    def job(strength):
+        flag.strength = strength
+        return jobs.with_settings(made, ['strength'], model='5e1f')
+
+    flags.DEFINE_float('strength', 3.0, '', flag_values=flag)
+    made = jobs.Job(pathlib.Path('a.jpg'), tmp_path / 'a')
+    said = job(3.0).settings
+    assert said == ('dmenet_tf {"model": "5e1f", "range": null, '
+                    '"strength": 3.0}')
+    files.save_npy(made.path('.npy'), np.ones((2, 2)), said)
+    touch(tmp_path, 'a_sigma.png')  # Which does not say.
+    results = ['.npy', '_sigma.png']
+    assert jobs.unfinished([job(3.0)], results) == []
+    assert jobs.unfinished([job(2.0)], results) == [job(2.0)]
+    assert jobs.unfinished([job(2.0)], ['_sigma.png']) == []
 
 
 def numbered(count):

@@ -251,6 +251,34 @@ def test_a_full_disk_stops_the_run_and_leaves_nothing(photographs, tmp_path,
     assert not list((tmp_path / 'out').iterdir())
 
 
+@pytest.mark.slow
+def test_maps_of_another_model_or_other_settings_are_made_again(
+        photographs, tmp_path, model_file, tamed):
+    out = tmp_path / 'out'
+    (photographs / '2.png').unlink()
+    arguments = [photographs, f'--output_dir={out}', f'--model={model_file}']
+    assert '3 photographs done' in run(*arguments).stdout
+    first = contents(out)
+    small = run(*arguments, '--max_side=20')
+    assert '3 photographs done' in small.stdout
+    second = contents(out)
+    assert all(first[name] != second[name] for name in first)
+    again = run(*arguments, '--max_side=20')
+    assert '3 had theirs already' in again.stdout
+    # The same weights by another name are the same.
+    renamed = shutil.copy(model_file, tmp_path / 'renamed.npz')
+    again = run(photographs, f'--output_dir={out}', f'--model={renamed}',
+                '--max_side=20')
+    assert '3 had theirs already' in again.stdout
+    keras.utils.set_random_seed(3)
+    b = tamed(networks.build_blur_estimator(4, 1, side_heads=False))
+    weights.save(renamed, networks.Networks(b, None, None),
+                 {'convention': 'sigma7'})
+    other = run(photographs, f'--output_dir={out}', f'--model={renamed}',
+                '--max_side=20')
+    assert '3 photographs done' in other.stdout
+
+
 @pytest.fixture
 def of_few_codes(tmp_path):
     """12 bits in a file of 16 that does not say so, and what it shows."""

@@ -149,7 +149,8 @@ def main(arguments: list[str]) -> int:
 
     return inputs.run(
         arguments, inputs.comparison_suffixes('deblurred'), work,
-        lambda job, both: inputs.write_before_after(*both, job, 'deblurred'))
+        lambda job, both: inputs.write_before_after(*both, job, 'deblurred'),
+        ['noise', 'strength', 'alpha', 'layers'])
 
 
 if __name__ == '__main__':

@@ -24,9 +24,8 @@ import numpy as np
 import numpy.typing as npt
 from absl import flags
 from PIL import ExifTags, Image
-from PIL.PngImagePlugin import PngInfo
 
-from dmenet_tf import command, files, maps, optics
+from dmenet_tf import command, files, made_with, maps, optics
 from dmenet_tf.applications import inputs
 
 FOCUS = ('near', 'far')
@@ -173,7 +172,7 @@ def camera_of(path: str | pathlib.Path,
 def write(values: npt.NDArray[np.float32], kind: str,
           path: str | pathlib.Path, metric: bool,
           image: np.ndarray | None = None,
-          camera: Camera | None = None) -> None:
+          camera: Camera | None = None, said: str | None = None) -> None:
     """Writes a depth map in one format, whole or not at all.
 
     Args:
@@ -183,24 +182,26 @@ def write(values: npt.NDArray[np.float32], kind: str,
         metric: Whether values are metres.
         image: [h, w, 3] in [0, 255], for `ply`.
         camera: Camera, for `ply`; without, it is taken to see 50 degrees.
+        said: What it was made with, see made_with.
     """
     with files.atomic_path(path) as temporary:
         if kind == 'npy':
-            files.save_npy(temporary, values)
+            files.save_npy(temporary, values, said)
         elif kind == 'png16':
-            _write_png16(values, temporary, metric)
+            _write_png16(values, temporary, metric, said)
         elif kind == 'color':
-            Image.fromarray(color_depth(values)).save(temporary)
+            Image.fromarray(color_depth(values)).save(
+                temporary, pnginfo=made_with.png_info(said))
         else:
-            _write_ply(values, temporary, metric, image, camera)
+            points = point_cloud(values, metric, image, camera)
+            _write_ply(points, temporary, said)
 
 
-def _write_png16(values, path, metric):
+def _write_png16(values, path, metric, said):
     codes = values * (1000 if metric else 65535)
     codes = np.where(np.isfinite(codes), np.clip(codes, 0, 65535), 65535)
-    info = PngInfo()
-    info.add_text('depth', 'mm, 65535 = farther' if metric
-                  else 'pseudo-depth = code / 65535')
+    info = made_with.png_info(said, depth='mm, 65535 = farther' if metric
+                              else 'pseudo-depth = code / 65535')
     Image.fromarray(np.round(codes).astype(np.uint16)).save(path, pnginfo=info)
 
 
@@ -223,10 +224,10 @@ def color_depth(values: np.ndarray) -> npt.NDArray[np.uint8]:
     return maps.color_sigma(near_first, 1.0)
 
 
-def _write_ply(values, path, metric, image, camera):
+def _write_ply(points, path, said):
     """Binary PLY: x right, y down, z forward, and colour."""
-    points = point_cloud(values, metric, image, camera)
     header = ['ply', 'format binary_little_endian 1.0',
+              *([f'comment {said}'] if said else []),
               f'element vertex {len(points)}']
     header += [f'property float {name}' for name in 'xyz']
     header += [f'property uchar {name}' for name in ('red', 'green', 'blue')]
@@ -288,9 +289,9 @@ def define_flags() -> None:
 def main(arguments: list[str]) -> int:
     """Depth of what the command line names; returns the exit status."""
     flag = flags.FLAGS
-    given = {field.name: flag[field.name].value
-             for field in dataclasses.fields(Camera)
-             if flag[field.name].value is not None}
+    fields = [field.name for field in dataclasses.fields(Camera)]
+    given = {field: flag[field].value for field in fields
+             if flag[field].value is not None}
 
     def work(photograph):
         camera = camera_of(photograph.path, given)
@@ -301,11 +302,12 @@ def main(arguments: list[str]) -> int:
         values, image, camera = result
         paths = [job.path(FORMATS[kind]) for kind in flag.format]
         for kind, path in zip(flag.format, paths, strict=True):
-            write(values, kind, path, camera is not None, image, camera)
+            write(values, kind, path, camera is not None, image, camera,
+                  job.settings)
         return f'{paths[-1]} ({"metres" if camera else "pseudo-depth"})'
 
     return inputs.run(arguments, [FORMATS[kind] for kind in flag.format],
-                      work, write_all, FORMATS.values())
+                      work, write_all, ['focus', *fields], FORMATS.values())
 
 
 if __name__ == '__main__':

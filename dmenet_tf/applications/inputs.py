@@ -1,6 +1,7 @@
 """Photographs with their sigma maps, for the applications' commands."""
 
 import dataclasses
+import hashlib
 import pathlib
 from collections.abc import Callable, Collection
 from typing import Any
@@ -11,7 +12,7 @@ from absl import flags
 from PIL import Image
 from skimage import transform
 
-from dmenet_tf import files, images, jobs, maps, sigma_files
+from dmenet_tf import files, images, jobs, made_with, maps, sigma_files
 
 # A map may differ from its photograph by what cropping and rounding leave.
 _ASPECT_TOLERANCE = 0.02
@@ -83,7 +84,7 @@ class Photograph:
 
 def run(arguments: Collection[str], suffixes: Collection[str],
         work: Callable[[Photograph], Any],
-        write: Callable[[jobs.Job, Any], Any],
+        write: Callable[[jobs.Job, Any], Any], settings: Collection[str],
         possible: Collection[str] | None = None) -> int:
     """What every command does with the photographs it is called with.
 
@@ -92,6 +93,7 @@ def run(arguments: Collection[str], suffixes: Collection[str],
         suffixes: Of the results that each photograph gets.
         work: Photograph -> result.
         write: Writes a job's result; returns what to print.
+        settings: Names of the flags that change a result.
         possible: All suffixes that results can have; None: `suffixes`.
 
     Returns:
@@ -100,6 +102,7 @@ def run(arguments: Collection[str], suffixes: Collection[str],
     jobs.value_range()  # A wrong one is said before anything is read.
     found, failed = jobs.from_flags(
         arguments, lambda job: _made_of(job, possible or suffixes))
+    found = _with_settings(found, settings)
     todo = found if flags.FLAGS.overwrite else jobs.unfinished(found, suffixes)
     outcomes = ()
     if todo:
@@ -108,6 +111,25 @@ def run(arguments: Collection[str], suffixes: Collection[str],
             todo, _read,
             lambda job, read: work(_with_sigma(job, *read, sigma_of)), write)
     return jobs.complete(outcomes, len(todo), len(found) - len(todo), failed)
+
+
+def _with_settings(found, names):
+    """The jobs, and what changes their results: also the model, or the map."""
+    if flags.FLAGS.sigma:
+        return [jobs.with_settings(job, names, sigma=_digest_of_map(job))
+                for job in found]
+    if not found:
+        return []
+    from dmenet_tf import weights
+    model = weights.digest(flags.FLAGS.model)
+    return [jobs.with_settings(job, names, model=model) for job in found]
+
+
+def _digest_of_map(job):
+    try:
+        return hashlib.sha256(_map_of(job).read_bytes()).hexdigest()
+    except OSError:
+        return None  # Reading it will say why.
 
 
 def _made_of(job, suffixes):
@@ -182,13 +204,21 @@ def write_before_after(before: np.ndarray, after: np.ndarray, job: jobs.Job,
         Path of the result.
     """
     path, both = map(job.path, comparison_suffixes(name))
-    write_picture(after, path)
-    write_picture(np.hstack([before, after]), both)
+    write_picture(after, path, job.settings)
+    write_picture(np.hstack([before, after]), both, job.settings)
     return path
 
 
-def write_picture(picture: np.ndarray, path: str | pathlib.Path) -> None:
-    """Writes [0, 255] as 8 bits, whole or not at all."""
+def write_picture(picture: np.ndarray, path: str | pathlib.Path,
+                  said: str | None = None) -> None:
+    """Writes [0, 255] as 8 bits, whole or not at all.
+
+    Args:
+        picture: [h, w, 3].
+        path: Of the .png.
+        said: What it was made with, see made_with.
+    """
     codes = np.round(np.clip(picture, 0, 255)).astype(np.uint8)
     with files.atomic_path(path) as temporary:
-        Image.fromarray(codes).save(temporary)
+        Image.fromarray(codes).save(temporary,
+                                    pnginfo=made_with.png_info(said))

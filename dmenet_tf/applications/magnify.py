@@ -157,7 +157,8 @@ def main(arguments: list[str]) -> int:
 
     return inputs.run(
         arguments, inputs.comparison_suffixes('magnified'), work,
-        lambda job, both: inputs.write_before_after(*both, job, 'magnified'))
+        lambda job, both: inputs.write_before_after(*both, job, 'magnified'),
+        ['strength', 'kernel', 'focus_on', 'max_sigma'])
 
 
 if __name__ == '__main__':

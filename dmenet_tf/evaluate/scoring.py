@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from dmenet_tf import __version__, baselines, files
+from dmenet_tf import __version__, baselines, command, files
 from dmenet_tf.evaluate import options, pairing, protocols
 
 if TYPE_CHECKING:
@@ -231,5 +231,6 @@ def _results(todo, workers, total):
         # Not forked: TensorFlow and OpenMP threads do not survive a fork.
         context = multiprocessing.get_context('spawn')
         with concurrent.futures.ProcessPoolExecutor(
-                min(workers, len(todo)), context) as pool:
+                min(workers, len(todo)), context,
+                command.quieten_decoders) as pool:
             yield from bar(pool.map(score_job, todo))

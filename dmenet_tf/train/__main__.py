@@ -31,7 +31,7 @@ import typing
 from absl import flags, logging
 
 from dmenet_tf import command
-from dmenet_tf.train.config import AUGMENT, Config
+from dmenet_tf.train.config import AUGMENT, Config, Paths
 
 _PARSERS = {int: flags.IntegerParser, float: flags.FloatParser}
 # Of each pair the flag that comes later counts: one in a flag file can be
@@ -62,7 +62,7 @@ def _define(field, help_text, values):
         flags.DEFINE_enum(field.name, 'none', values, help_text)
     elif values:
         flags.DEFINE_enum(field.name, field.default, values, help_text)
-    elif field.type == list[str]:
+    elif field.type == Paths:
         flags.DEFINE_list(field.name, [], help_text)
     else:
         define = {int: flags.DEFINE_integer, float: flags.DEFINE_float,

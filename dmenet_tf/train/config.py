@@ -7,9 +7,12 @@ import dataclasses
 import functools
 import logging
 import os
+from collections.abc import Sequence
 
 from dmenet_tf import optics
 
+Path = str | os.PathLike[str]
+Paths = Path | Sequence[Path]  # One stands for a list of one.
 PRESETS = ('paper', 'official')
 ERRORS = ('mse', 'mae')  # Of the maps: the paper's, and see --map_error.
 # Whose pictures B's normalisation statistics are computed from after training,
@@ -70,8 +73,7 @@ AUGMENT = {
 
 def _field(group, default, help_text, values=()):
     """A setting: its heading in --help, default, help, and what it may be."""
-    given = ({'default_factory': list} if default == [] else
-             {'default': default})
+    given = {'default_factory': list} if default == [] else {'default': default}
     return dataclasses.field(**given, metadata={
         'group': group, 'help': help_text, 'values': tuple(values)})
 
@@ -94,14 +96,14 @@ class Config:
     From Python, `augment` may be any Augment, and one folder or file stands
     for a list of one. None is open: resolve fills it in.
     """
-    synthetic: list[str] = _pictures(
+    synthetic: Paths = _pictures(
         [], 'Folders of pictures with known blur: image/ and sigma/, as '
         "python -m dmenet_tf.syndof makes them, or the authors' image/ and "
         'blur_map/. B learns from them.')
-    real: list[str] = _pictures(
+    real: Paths = _pictures(
         [], 'Folders of photographs without labels. Through D they make B '
         'see photographs as it sees rendered pictures.')
-    binary: list[str] = _pictures(
+    binary: Paths = _pictures(
         [], 'Folders of photographs with masks of what is blurred: image/ '
         'and gt/. Through S they teach B where blur begins.')
     augment: Augment = _pictures(
@@ -112,10 +114,10 @@ class Config:
         0.05, 'Part of the synthetic scenes and of the masked photographs '
         'that is kept from training and validated on.')
 
-    workdir: str | None = _run(
+    workdir: Path | None = _run(
         None, 'Folder of the run, made if missing. Run again with the same '
         'flags, training goes on from its last checkpoint.')
-    init_weights: list[str] = _run(
+    init_weights: Paths = _run(
         [], 'Start from the weights of this bundled model or file, whose '
         'architecture is taken over; of several, from their mean.')
     preset: str = _run('paper', 'Losses, batch and rotations of the paper, or '
@@ -132,16 +134,16 @@ class Config:
     learning_rate: float = _run(
         1e-4, "Adam's, at the start. Narrow networks bear 1e-3.")
 
-    validate_synthetic: list[str] = _more_pictures(
+    validate_synthetic: Paths = _more_pictures(
         [], 'Folders with sigma to validate on, in place of --hold_out.')
-    validate_binary: list[str] = _more_pictures(
+    validate_binary: Paths = _more_pictures(
         [], 'Folders with masks to validate on, in place of --hold_out.')
     convention: str | None = _more_pictures(
         None, "What the network's map means: sigma7 (default) or legacy15. "
         "Must be said for the authors' folders, whose labels it explains.",
         optics.CONVENTIONS)
     crop: int = _more_pictures(240, 'Side of the training crops, px.')
-    cache: str = _more_pictures('none', 'Where prepared pictures are kept: '
+    cache: Path = _more_pictures('none', 'Where prepared pictures are kept: '
                                 'none, ram, or a folder.')
     skip_corrupt: bool = _more_pictures(False, 'Use the next picture in place '
                                         'of one that cannot be read.')
@@ -155,7 +157,7 @@ class Config:
     encoder_norm: bool | None = _networks(
         None, "Batch normalisation in B's encoder too: without VGG19's "
         'weights it learns faster. Default: no, or that of --init_weights.')
-    vgg19: str | None = _networks(
+    vgg19: Path | None = _networks(
         None, "VGG19's weights for B's encoder and for C: imagenet "
         '(download), an .h5, .npy or .npz file, or none. B takes them at '
         '--width=64 without --encoder_norm. Default: imagenet where B takes '
@@ -187,8 +189,7 @@ class Config:
         'exponential', 'Of the learning rate: exponential takes a fifth off '
         'every 20 epochs (the paper).', ['exponential', 'cosine', 'constant'])
     ema: float = _optimisation(0.0, "Decay of a moving average of B's "
-                               'weights, which is then validated and saved; 0 '
-                               'is off.')
+                               'weights, then validated and saved; 0: off.')
     seed: int = _optimisation(0, 'Of everything random.')
 
     precision: str = _execution(
@@ -292,7 +293,7 @@ def _with_lists(config):
     changes = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.type == list[str]:
+        if field.type == Paths:
             alone = isinstance(value, str | os.PathLike)
             value = [os.fspath(path) for path in ([value] if alone else value)]
         elif isinstance(value, os.PathLike):

@@ -171,6 +171,30 @@ def test_results_among_the_photographs_are_no_photographs(
     assert contents(own) == made
 
 
+@pytest.mark.slow
+def test_results_of_other_settings_or_maps_are_made_again(folder, tmp_path):
+    own = shutil.copytree(folder, tmp_path / 'own')
+    arguments = [own / 'a.png', own / 'b.png', f'--sigma={own}/maps',
+                 f'--output_dir={tmp_path}/out']
+
+    def said(*flags):
+        done = run('magnify', *arguments, *flags)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()[0]
+
+    assert said('--strength=2').startswith('2 photographs done')
+    first = contents(tmp_path / 'out')
+    assert '2 had theirs already' in said('--strength=2')
+    assert said('--strength=4').startswith('2 photographs done')
+    assert all(content != first[path] for path, content
+               in contents(tmp_path / 'out').items())
+    # Of a map that changed, the photograph alone.
+    np.save(own / 'maps/b.npy', np.ones((30, 40), np.float32))
+    line = said('--strength=4')
+    assert line.startswith('1 photograph done')
+    assert '1 had theirs already' in line
+
+
 def test_maps_beside_photographs_are_none_though_results_go_elsewhere(
         folder, tmp_path):
     own = shutil.copytree(folder, tmp_path / 'own')

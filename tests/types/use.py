@@ -40,7 +40,8 @@ def estimation(path: pathlib.Path) -> None:
     image: np.ndarray = dmenet_tf.read_image(path)
     model = dmenet_tf.load_model('small')
     sigma = dmenet_tf.estimate(image, model, max_side=1024)
-    assert_type(sigma, Floats | list[Floats])
+    assert_type(sigma, Floats)
+    assert_type(dmenet_tf.estimate([image, image], 'small'), list[Floats])
     assert_type(weights.describe('small'), dict[str, Any])
     assert_type(weights.bundled_models(), list[str])
     assert_type(weights.find('small'), pathlib.Path)
@@ -94,6 +95,9 @@ def training() -> None:
                           lambda_S=0, augment=train.AUGMENT['photographs'])
     assert_type(config.augment, train.Augment)
     assert_type(train.run(config), int)
+    folder = pathlib.Path('SYNDOF')
+    train.Config(synthetic='SYNDOF', real=folder, binary=[folder, 'CUHK'],
+                 init_weights='small', workdir=folder, cache=folder)
 
 
 def making_data(path: pathlib.Path, image: Floats) -> None:
