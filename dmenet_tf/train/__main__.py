@@ -31,7 +31,8 @@ import typing
 from absl import flags, logging
 
 from dmenet_tf import command
-from dmenet_tf.train.config import AUGMENT, Config
+from dmenet_tf.train.changes import AUGMENT
+from dmenet_tf.train.config import Config
 
 _PARSERS = {int: flags.IntegerParser, float: flags.FloatParser}
 # Of each pair the flag that comes later counts: one in a flag file can be

@@ -9,6 +9,7 @@ import logging
 import os
 
 from dmenet_tf import optics
+from dmenet_tf.train.changes import AUGMENT, STRENGTHS, Augment
 
 PRESETS = ('paper', 'official')
 ERRORS = ('mse', 'mae')  # Of the maps: the paper's, and see --map_error.
@@ -17,55 +18,6 @@ ERRORS = ('mse', 'mae')  # Of the maps: the paper's, and see --map_error.
 STATISTICS = {'all': ('synthetic', 'binary', 'real'),
               'synthetic': ('synthetic',),
               'photographs': ('binary', 'real')}
-
-
-@dataclasses.dataclass(frozen=True)
-class Augment:
-    """Largest random changes of the training pictures; the defaults make none.
-
-    The first four change sigma, and their label with it; they are made to the
-    synthetic dataset alone. The others leave sigma as it is and are made to
-    all, so that D cannot tell the datasets apart by them. u is uniform in
-    [0, 1].
-
-    Attributes:
-        zoom: Scales are drawn from 1 / zoom to zoom, uniformly in their
-            logarithm.
-        blur: Largest sigma of a Gaussian over the whole picture, px.
-        blur_share: Part of the pictures that get one.
-        blur_power: Its sigma is blur * u**blur_power.
-        grey: Part of the pictures that lose their colours.
-        exposure: Stops up or down.
-        gamma: log2 of gamma, up or down.
-        noise: Standard deviation, in codes of 255.
-        noise_power: It is noise * u**noise_power.
-        grain: Correlation of the noise between neighbouring pixels and
-            between channels, in [0, 1]; see augment.add_noise.
-        jpeg_quality: The lowest; 100 is off.
-    """
-    zoom: float = 1.0
-    blur: float = 0.0
-    blur_share: float = 0.5
-    blur_power: float = 1.0
-    grey: float = 0.0
-    exposure: float = 0.0
-    gamma: float = 0.0
-    noise: float = 0.0
-    noise_power: float = 1.0
-    grain: float = 0.0
-    jpeg_quality: int = 100
-
-
-# What --augment names.
-AUGMENT = {
-    'none': Augment(),
-    # Photographs of strangers: of any size, soft all over or nowhere, noisy
-    # as finished pictures are, compressed. The values that the bundled
-    # `small` was trained with in its last stage.
-    'photographs': Augment(
-        zoom=2.0, blur=7.0, blur_share=0.5, blur_power=2.0, grey=0.3,
-        exposure=0.5, gamma=0.3, noise=8.0, noise_power=2.0, grain=1.0,
-        jpeg_quality=70)}
 
 
 def _field(group, default, help_text, values=()):
@@ -146,6 +98,13 @@ class Config:
     skip_corrupt: bool = _more_pictures(False, 'Use the next picture in place '
                                         'of one that cannot be read.')
 
+    decoder_width: int | None = _networks(
+        None, "Kernels of B's decoder at full resolution; narrower than "
+        '--width, it saves most of the work and leaves the encoder what it '
+        'learnt. Default: --width, or that of --init_weights.')
+    encoder: str | None = _networks(
+        None, "Whose convolutions B's encoder has. Default: vgg19, or that of "
+        '--init_weights.', ['vgg19', 'vgg16'])
     refine_blocks: int | None = _networks(
         None, 'Refinement blocks of B. Default: 7, or that of --init_weights.')
     padding: str | None = _networks(
@@ -227,8 +186,8 @@ FREE_ON_RESUME = frozenset({
 _LAMBDAS = {'lambda_adv': 1e-3, 'lambda_D': 1.0, 'lambda_C': 1e-4,
             'lambda_S': 2e-2, 'lambda_aux': 1.0}
 _BATCHES = {'paper': 4, 'official': 3}
-_BUILT = {'width': 64, 'refine_blocks': 7, 'padding': 'symmetric',
-          'encoder_norm': False}
+_BUILT = {'width': 64, 'decoder_width': None, 'encoder': 'vgg19',
+          'refine_blocks': 7, 'padding': 'symmetric', 'encoder_norm': False}
 
 # setting -> (whether a value is allowed, in words)
 _RANGES = {
@@ -237,21 +196,9 @@ _RANGES = {
     'initial_defocus': (lambda v: 0 < v < 1, 'in (0, 1)'),
     **dict.fromkeys(('hold_out', 'ema'), (lambda v: 0 <= v < 1, 'in [0, 1)')),
     **dict.fromkeys(('learning_rate', 'epochs'), (lambda v: v > 0, 'above 0')),
-    **dict.fromkeys(('width', 'batch', 'checkpoint_every', 'log_every'),
-                    (lambda v: v >= 1, 'at least 1')),
+    **dict.fromkeys(('width', 'decoder_width', 'batch', 'checkpoint_every',
+                     'log_every'), (lambda v: v >= 1, 'at least 1')),
     **dict.fromkeys(('steps', 'refine_blocks', 'validate_every', *_LAMBDAS),
-                    (lambda v: v >= 0, 'at least 0')),
-}
-_AUGMENT_RANGES = {
-    'zoom': (lambda v: 1 <= v <= 4, 'in [1, 4]'),
-    'blur': (lambda v: 0 <= v <= optics.MAX_SIGMA,
-             f'in [0, {optics.MAX_SIGMA:g}]'),
-    'blur_share': (lambda v: 0 < v <= 1, 'in (0, 1]'),
-    'jpeg_quality': (lambda v: 1 <= v <= 100, 'in 1..100'),
-    **dict.fromkeys(('blur_power', 'noise_power'),
-                    (lambda v: v > 0, 'above 0')),
-    **dict.fromkeys(('grey', 'grain'), (lambda v: 0 <= v <= 1, 'in [0, 1]')),
-    **dict.fromkeys(('exposure', 'gamma', 'noise'),
                     (lambda v: v >= 0, 'at least 0')),
 }
 
@@ -274,7 +221,8 @@ def resolve(config: Config) -> Config:
     _refuse(_out_of_range(config))
     if config.init_weights:
         config = _as_in_file(config, config.init_weights[0])
-    config = _with_vgg19(_filled(config, _BUILT))
+    config = _filled(config, _BUILT)
+    config = _with_vgg19(_filled(config, {'decoder_width': config.width}))
     lambdas = _LAMBDAS | ({'lambda_C': 0.0} if config.vgg19 == 'none' else {})
     config = _filled(config, lambdas | {'batch': _BATCHES[config.preset]})
     if config.steps is None:
@@ -319,7 +267,7 @@ def _out_of_range(config):
            f'Augment, such as AUGMENT["photographs"]. Received: '
            f'{config.augment!r}.')
     for holder, ranges, prefix in ((config, _RANGES, '--'),
-                                   (config.augment, _AUGMENT_RANGES,
+                                   (config.augment, STRENGTHS,
                                     'augment.')):
         for name, (allowed, words) in ranges.items():
             value = getattr(holder, name)

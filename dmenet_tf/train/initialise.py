@@ -20,14 +20,17 @@ def build_networks(config: Config) -> networks.Networks:
         ValueError, OSError: One line: what a file of weights lacks, or that
             VGG19's could not be had.
     """
+    width = config.decoder_width  # Of what D and S look at.
     nets = networks.Networks(
         B=networks.build_blur_estimator(config.width, config.refine_blocks,
                                         side_heads=config.lambda_aux > 0,
                                         padding=config.padding,
-                                        encoder_norm=config.encoder_norm),
-        D=networks.build_discriminator(config.width, config.width)
+                                        encoder_norm=config.encoder_norm,
+                                        decoder_width=width,
+                                        encoder=config.encoder),
+        D=networks.build_discriminator(width, width)
         if config.lambda_adv else None,
-        S=networks.build_sharpness(config.width) if config.lambda_S else None)
+        S=networks.build_sharpness(width) if config.lambda_S else None)
     if config.initial_defocus is not None:
         _start_at(nets.B, config.initial_defocus)
     if config.init_weights:

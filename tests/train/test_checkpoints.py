@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from dmenet_tf.train import checkpoints, folders
-from dmenet_tf.train.config import Augment
+from dmenet_tf.train.changes import Augment
 
 
 def digests_of(config):

@@ -7,11 +7,10 @@ import pathlib
 
 import pytest
 
+from dmenet_tf.train.changes import AUGMENT, Augment
 from dmenet_tf.train.config import (
-    AUGMENT,
     FREE_ON_RESUME,
     STATISTICS,
-    Augment,
     Config,
     resolve,
 )
@@ -69,9 +68,19 @@ def test_presets_fill_in_what_is_open(preset, batch, any_angle):
     assert (config.batch, config.any_angle) == (batch, any_angle)
     assert (config.lambda_adv, config.lambda_C, config.lambda_S,
             config.lambda_aux, config.epochs) == (1e-3, 1e-4, 2e-2, 1.0, 60.0)
-    assert (config.width, config.refine_blocks, config.padding,
-            config.encoder_norm, config.vgg19) == (
-                64, 7, 'symmetric', False, 'imagenet')
+    assert (config.width, config.decoder_width, config.encoder,
+            config.refine_blocks, config.padding, config.encoder_norm,
+            config.vgg19) == (
+                64, 64, 'vgg19', 7, 'symmetric', False, 'imagenet')
+
+
+def test_the_decoder_is_as_wide_as_the_encoder_unless_asked(settings):
+    assert settings(width=8).decoder_width == 8
+    assert settings(width=8, decoder_width=2).decoder_width == 2
+    with pytest.raises(ValueError, match='--decoder_width must be at least 1'):
+        settings(decoder_width=0)
+    with pytest.raises(ValueError, match='--encoder must be one of vgg19, v'):
+        settings(encoder='vgg11')
 
 
 @pytest.mark.parametrize('changes', [
@@ -127,15 +136,17 @@ def test_a_bundled_model_brings_its_architecture(settings):
     config = settings(init_weights='small', width=None, refine_blocks=None,
                       vgg19=None)
     assert config.init_weights == ['small']
-    assert (config.width, config.refine_blocks, config.padding,
-            config.encoder_norm) == (16, 1, 'zero', True)
+    assert (config.width, config.decoder_width, config.encoder,
+            config.refine_blocks, config.padding, config.encoder_norm) == (
+                16, 16, 'vgg19', 1, 'zero', True)
     # Its encoder is trained, and no C was asked for.
     assert (config.vgg19, config.lambda_C) == ('none', 0.0)
     assert resolve(config) == config
 
 
 @pytest.mark.parametrize('name, value, theirs', [
-    ('width', 8, 16), ('refine_blocks', 0, 1),
+    ('width', 8, 16), ('refine_blocks', 0, 1), ('decoder_width', 4, 16),
+    ('encoder', 'vgg16', 'vgg19'),
     ('padding', 'symmetric', 'zero'), ('encoder_norm', False, True),
     ('convention', 'legacy15', 'sigma7')])
 def test_another_architecture_than_the_file_s_is_refused(settings, name,
@@ -152,7 +163,8 @@ def test_vgg19_is_not_reported_where_a_file_took_its_place(settings,
     from dmenet_tf import weights
     monkeypatch.setattr(weights, 'describe', lambda source: {
         'convention': 'sigma7', 'architecture': {
-            'width': 64, 'refine_blocks': 7, 'padding': 'symmetric',
+            'width': 64, 'decoder_width': 64, 'encoder': 'vgg19',
+            'refine_blocks': 7, 'padding': 'symmetric',
             'encoder_norm': False, 'side_heads': True}})
     ours = {'init_weights': 'b.npz', 'width': None, 'refine_blocks': None}
     assert settings(**ours, vgg19='v.npz', lambda_C=0.0).vgg19 == 'none'

@@ -39,6 +39,16 @@ def test_maps_start_where_told(settings):
                                    rtol=1e-5)
 
 
+def test_d_and_s_are_of_the_decoder_they_look_at(settings):
+    nets = build_networks(settings(**ALL, width=8, decoder_width=2,
+                                   encoder='vgg16'))
+    assert weights.architecture(nets).items() >= {
+        'width': 8, 'decoder_width': 2, 'encoder': 'vgg16',
+        'discriminator_width': 2, 'sharpness_width': 2}.items()
+    image = np.zeros((1, 32, 32, 3), np.float32)
+    assert nets.D(nets.B(image)['features']).shape == (1, 1, 1, 1)
+
+
 def test_starts_from_the_mean_of_the_files(settings, tmp_path):
     files = [filled(settings, tmp_path / name, value, lambda_aux=1.0)
              for name, value in (('a.npz', 1.0), ('b.npz', 3.0))]
