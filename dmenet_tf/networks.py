@@ -31,6 +31,13 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers
 
+from dmenet_tf.layers import (
+    Doubling,
+    LeakyReLU,
+    ReversedChannels,
+    SymmetricPadding,
+)
+
 # Mean of ImageNet in BGR, 0..255, as VGG19's published weights expect it.
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)
 # Convolutions in each of the five blocks [Simonyan 2015, columns E and D].
@@ -45,60 +52,6 @@ class Networks(NamedTuple):
     B: keras.Model
     D: keras.Model
     S: keras.Model
-
-
-@keras.utils.register_keras_serializable('dmenet_tf')
-class SymmetricPadding(layers.Layer):
-    """Repeats the outermost rows and columns: [h, w] -> [h + 2, w + 2].
-
-    One mirror-pad kernel. Forward and backward it costs less than slicing and
-    concatenating the edges, gathering clipped indices, or a 'same'
-    convolution whose edges are corrected afterwards
-    (experiments/benchmarks/padding.py).
-    """
-
-    def call(self, x):
-        pads = ((0, 0), (1, 1), (1, 1), (0, 0))
-        if hasattr(keras, 'ops'):
-            return keras.ops.pad(x, pads, mode='symmetric')
-        # Keras 2 has no operation for this, but also no backend other than:
-        import tensorflow as tf
-        return tf.pad(x, pads, mode='SYMMETRIC')
-
-    def compute_output_shape(self, input_shape):
-        b, h, w, c = input_shape
-        return b, h and h + 2, w and w + 2, c
-
-
-@keras.utils.register_keras_serializable('dmenet_tf')
-class Doubling(layers.UpSampling2D):
-    """Repeats pixels: [h, w] -> [2 h, 2 w].
-
-    UpSampling2D with a gradient that XLA compiles on Keras 2 too: the sum
-    over each pixel's four copies, by pooling.
-    """
-
-    def call(self, x, training=False):
-        if hasattr(keras, 'ops') or not training:
-            return super().call(x)
-        import tensorflow as tf
-
-        @tf.custom_gradient
-        def double(x):
-            return super(Doubling, self).call(x), lambda upstream: (
-                4 * tf.nn.avg_pool2d(upstream, 2, 2, 'VALID'))
-        return double(x)
-
-
-@keras.utils.register_keras_serializable('dmenet_tf')
-class ReversedChannels(layers.Layer):
-    """RGB -> BGR. A slice in the graph itself is not saved by every Keras."""
-
-    def call(self, x):
-        return x[:, :, :, ::-1]
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
 
 
 class _Style(NamedTuple):
@@ -132,7 +85,7 @@ def _batch_norm(x, name):
 
 
 def _lrelu(x, name):
-    return layers.LeakyReLU(0.2, name=name)(x)
+    return LeakyReLU(0.2, name=name)(x)
 
 
 def _conv_bn_lrelu(x, filters, kernel_size, level, index, style=_PLAIN):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from dmenet_tf import foreign_weights, networks, variables, weights
+from dmenet_tf import foreign_weights, layers, networks, variables, weights
 
 DATA = pathlib.Path(__file__).parent / 'data'
 SIDE_LEVELS = (4, 3, 2, 1, 0)
@@ -132,27 +132,6 @@ def toy_b():
     return networks.build_blur_estimator(width=4, refine_blocks=1)
 
 
-def test_symmetric_padding_repeats_the_edge():
-    x = np.arange(6, dtype=np.float32).reshape(1, 2, 3, 1)
-    padded = np.asarray(networks.SymmetricPadding()(x))[0, ..., 0]
-    np.testing.assert_array_equal(padded, np.pad(x[0, ..., 0], 1, 'symmetric'))
-
-
-def test_the_gradient_of_doubling_adds_up_the_copies():
-    tf = pytest.importorskip('tensorflow')
-    layer = networks.Doubling(2, interpolation='nearest')
-    x = tf.random.stateless_normal((1, 2, 3, 2), (0, 1))
-    weight = tf.random.stateless_normal((1, 4, 6, 2), (0, 2))
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = layer(x, training=True)
-        total = tf.reduce_sum(y * weight)
-    np.testing.assert_array_equal(y, np.repeat(np.repeat(x, 2, 1), 2, 2))
-    np.testing.assert_array_equal(y, layer(x))
-    expected = np.reshape(weight, (1, 2, 2, 3, 2, 2)).sum(axis=(2, 4))
-    np.testing.assert_allclose(tape.gradient(total, x), expected, atol=1e-6)
-
-
 def test_side_maps_come_deepest_first_and_halve(toy_b):
     maps = toy_b(np.zeros((1, 32, 48, 3), np.float32))
     assert [tuple(m.shape[1:3]) for m in maps['side']] == [
@@ -172,7 +151,7 @@ def test_zero_padding_saves_the_padding_layers():
         'width': 4, 'decoder_width': 4, 'encoder': 'vgg19',
         'refine_blocks': 1, 'side_heads': True, 'padding': 'zero',
         'encoder_norm': False}
-    assert not any(isinstance(layer, networks.SymmetricPadding)
+    assert not any(isinstance(layer, layers.SymmetricPadding)
                    for layer in b.layers)
     assert b(np.zeros((1, 32, 48, 3), np.float32))['defocus'].shape == (
         1, 32, 48, 1)
