@@ -60,7 +60,7 @@ def _define(field, help_text, values):
         flags.DEFINE_flag(_Instead(_PARSERS[kind](), flags.ArgumentSerializer(),
                                    field.name, field.default, help_text))
     elif field.name == 'augment':
-        flags.DEFINE_enum(field.name, 'none', values, help_text)
+        flags.DEFINE_enum(field.name, None, list(values), help_text)
     elif values:
         flags.DEFINE_enum(field.name, field.default, values, help_text)
     elif field.type == list[str]:
@@ -75,7 +75,7 @@ def config_from_flags() -> Config:
     """The flags as a Config, not yet resolved."""
     values = {field.name: flags.FLAGS[field.name].value
               for field in dataclasses.fields(Config)}
-    return Config(**values | {'augment': AUGMENT[values['augment']]})
+    return Config(**values | {'augment': AUGMENT.get(values['augment'])})
 
 
 def groups() -> dict[str, list[str]]:

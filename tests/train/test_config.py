@@ -28,10 +28,9 @@ from dmenet_tf.train.config import (
     ({'steps': -1}, '--steps must be at least 0'),
     ({'steps': None, 'epochs': 0.0}, '--epochs must be above 0'),
     ({'learning_rate': 0.0}, '--learning_rate must be above 0'),
-    ({'initial_defocus': 1.0}, '--initial_defocus'),
     ({'lambda_C': -1.0}, '--lambda_C must be at least 0'),
-    ({'preset': 'papr'}, '--preset must be one of paper, official. '
-     'Received: papr'),
+    ({'preset': 'papr'}, '--preset must be one of paper, official, '
+     'photographs. Received: papr'),
     ({'best_by': 'accuracy'}, '--best_by=accuracy'),
     ({'batch_norm': 'frozen'}, '--batch_norm=frozen keeps the statistics of '
      'a weights file: pass --init_weights'),
@@ -72,6 +71,50 @@ def test_presets_fill_in_what_is_open(preset, batch, any_angle):
             config.refine_blocks, config.padding, config.encoder_norm,
             config.vgg19) == (
                 64, 64, 'vgg19', 7, 'symmetric', False, 'imagenet')
+
+
+def of_photographs(**changes):
+    return resolve(Config(**{
+        'workdir': 'w', 'synthetic': ['s'], 'real': ['r'], 'binary': ['b'],
+        'preset': 'photographs', **changes}))
+
+
+def test_the_preset_of_photographs_sets_what_the_paper_leaves():
+    found, paper = of_photographs(), of_photographs(preset='paper')
+    assert {name: value for name, value in dataclasses.asdict(found).items()
+            if value != dataclasses.asdict(paper)[name]} == {
+        'preset': 'photographs', 'lambda_C': 0.0, 'lambda_S': 0.5,
+        'map_error': 'mae', 'padding': 'zero', 'learning_rate': 5e-4,
+        'schedule': 'cosine', 'ema': 0.998,
+        'augment': dataclasses.asdict(AUGMENT['photographs'])}
+    assert (found.starts_at_mean, paper.starts_at_mean) == (True, False)
+    assert not found.any_angle
+    assert resolve(found) == found
+
+
+@pytest.mark.parametrize('changes, encoder_norm, vgg19', [
+    ({}, False, 'imagenet'), ({'vgg19': 'hed'}, False, 'hed'),
+    ({'vgg19': 'none'}, True, 'none'), ({'width': 16}, True, 'none'),
+    ({'width': 16, 'encoder_norm': False}, False, 'none')])
+def test_encoders_without_pretrained_weights_are_normalised(
+        changes, encoder_norm, vgg19):
+    config = of_photographs(**changes)
+    assert (config.encoder_norm, config.vgg19) == (encoder_norm, vgg19)
+
+
+def test_what_is_given_overrules_the_preset():
+    given = {'lambda_C': 1e-4, 'lambda_S': 2e-2, 'map_error': 'mse',
+             'padding': 'symmetric', 'learning_rate': 1e-4,
+             'schedule': 'constant', 'ema': 0.0, 'augment': Augment(),
+             'batch': 3}
+    config = of_photographs(**given)
+    assert {name: getattr(config, name) for name in given} == given
+
+
+def test_a_file_overrules_the_preset_where_it_has_a_word():
+    config = of_photographs(init_weights='small')
+    assert (config.width, config.padding, config.encoder_norm,
+            config.vgg19) == (16, 'zero', True, 'none')
 
 
 def test_the_decoder_is_as_wide_as_the_encoder_unless_asked(settings):

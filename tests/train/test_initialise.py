@@ -9,7 +9,13 @@ import pytest
 import tensorflow as tf
 
 from dmenet_tf import networks, variables, weights
-from dmenet_tf.train.initialise import build_content, build_networks
+from dmenet_tf.train import folders
+from dmenet_tf.train.initialise import (
+    build_content,
+    build_networks,
+    mean_label,
+)
+from dmenet_tf.train.store import Store
 
 ALL = {'binary': ['b'], 'real': ['r'], 'lambda_adv': 1e-3, 'lambda_S': 2e-2,
        'lambda_aux': 1.0}
@@ -31,12 +37,28 @@ def filled(settings, path, value, **changes):
 
 
 def test_maps_start_where_told(settings):
-    nets = build_networks(settings(lambda_aux=1.0, initial_defocus=0.2))
+    nets = build_networks(settings(lambda_aux=1.0), defocus=0.2)
     for name in ('uf_c3', *(f'u{level}_aux_b2' for level in range(5))):
         layer = nets.B.get_layer(name)
         bias = layer.bias if name == 'uf_c3' else layer.beta
         np.testing.assert_allclose(tf.sigmoid(tf.convert_to_tensor(bias)), 0.2,
                                    rtol=1e-5)
+
+
+def test_the_mean_label_is_that_of_the_pictures(settings, coded_folders):
+    """sigma is (2 y + x) % 200 / 50 px there; label 1 is 7 px."""
+    config = settings(synthetic=coded_folders / 'syn', hold_out=0.0)
+    train, _ = folders.find_datasets(config)
+    means = []
+    for i in range(5):
+        y, x = np.mgrid[:40 + i, :48]
+        means.append(((2 * y + x) % 200).mean() / 50 / 7)
+    store = Store(train['synthetic'], 32)
+    assert mean_label(store, 'sigma7') == pytest.approx(np.mean(means),
+                                                        abs=1e-3)
+    # legacy15: (2 sigma + 1) / 15
+    assert mean_label(store, 'legacy15') == pytest.approx(
+        (14 * np.mean(means) + 1) / 15, abs=1e-3)
 
 
 def test_d_and_s_are_of_the_decoder_they_look_at(settings):
