@@ -87,6 +87,16 @@ def test_in_training_in_bfloat16_the_cheap_ones_are_used(
     assert used == [tf.bfloat16]
 
 
+@pytest.mark.parametrize('ours', [layers.padded, leaky])
+def test_xla_compiles_the_gradients(ours):
+    x = tf.cast(tf.random.stateless_normal((2, 4, 5, 3), (0, 1)), 'bfloat16')
+    compiled = tf.function(lambda x: forward_and_back(ours, x),
+                           jit_compile=True)
+    for a, b in zip(compiled(x), forward_and_back(ours, x), strict=True):
+        np.testing.assert_allclose(tf.cast(a, tf.float32),
+                                   tf.cast(b, tf.float32), rtol=1e-2)
+
+
 def test_one_pixel_is_padded_in_bfloat16_too():
     x = tf.ones((1, 1, 3, 2))
     layer = layers.SymmetricPadding(dtype='mixed_bfloat16')

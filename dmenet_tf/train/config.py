@@ -161,6 +161,10 @@ class Config:
     lambda_aux: float | None = _losses(None, 'Weight of L_aux; 0 leaves the '
                                        'side heads out. Default: 1.')
 
+    teacher: str | None = _losses(
+        None, 'A bundled model or file whose maps of --real and --binary B is '
+        'to give too: adds L_T to L_g.')
+
     schedule: str | None = _optimisation(
         None, 'Of the learning rate: exponential takes a fifth off every 20 '
         'epochs (the paper). Default: by --preset.',
@@ -194,6 +198,11 @@ class Config:
     def any_angle(self) -> bool:
         """Whether photographs are rotated by any angle, not by quarters."""
         return self.preset == 'paper'
+
+    @property
+    def looks_at_photographs(self) -> bool:
+        """Whether some loss looks at all photographs, --real too."""
+        return bool(self.lambda_adv or self.teacher)
 
     @property
     def starts_at_mean(self) -> bool:
@@ -361,14 +370,18 @@ def _contradictions(c):
         (c.lambda_adv and not (c.real or c.binary),
          'L_adv needs real photographs: pass --real or --binary, or '
          '--lambda_adv=0 to train without D.'),
+        (c.teacher and not (c.real or c.binary), f'--teacher={c.teacher} '
+         'teaches by photographs: pass --real or --binary.'),
         (c.steps is not None and c.epochs is not None,
          'Give steps or epochs, not both.'),
         (c.batch_norm == 'frozen' and not c.init_weights,
          '--batch_norm=frozen keeps the statistics of a weights file: pass '
          '--init_weights.'),
-        (c.batch_norm == 'photographs' and not (c.lambda_S or c.lambda_adv),
+        (c.batch_norm == 'photographs'
+         and not (c.lambda_S or c.looks_at_photographs),
          '--batch_norm=photographs needs photographs that training looks at: '
-         '--binary with --lambda_S, or --real or --binary with --lambda_adv.'),
+         '--binary with --lambda_S, or --real or --binary with --lambda_adv '
+         'or --teacher.'),
         (c.best_by == 'accuracy' and not (
             c.validate_binary or (c.binary and c.hold_out)),
          '--best_by=accuracy needs --validate_binary or --hold_out.'),

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from dmenet_tf import (
     foreign_weights,
+    inference,
     networks,
     optics,
     sigma_files,
@@ -92,6 +94,35 @@ def build_content(config: Config) -> keras.Model | None:
     content = networks.build_content()
     foreign_weights.initialise_vgg(content, config.vgg19)
     return content
+
+
+def build_teacher(config: Config
+                  ) -> Callable[[tf.Tensor], tf.Tensor] | None:
+    """The frozen network that B is to equal on photographs, or None.
+
+    Args:
+        config: Resolved.
+
+    Returns:
+        Function of RGB [b, h, w, 3] in [0, 1] with h, w multiples of 16 ->
+        [b, h, w, 1] in [0, 1], float32, in the convention of the run.
+
+    Raises:
+        OSError, ValueError: See weights.load_model.
+    """
+    if not config.teacher:
+        return None
+    estimator = inference.fold(weights.load_model(config.teacher))
+    theirs = estimator.get_layer('sigma').convention
+    ours = config.convention or 'sigma7'
+
+    def teach(image):
+        defocus = estimator.get_layer('B')(image, training=False)['defocus']
+        if theirs != ours:
+            sigma = optics.sigma_from_defocus(defocus, theirs)
+            defocus = tf.minimum(optics.defocus_from_sigma(sigma, ours), 1.0)
+        return tf.stop_gradient(defocus)
+    return teach
 
 
 def _start_at(b, defocus):

@@ -46,6 +46,7 @@ from dmenet_tf.train.config import Config, resolve
 from dmenet_tf.train.initialise import (
     build_content,
     build_networks,
+    build_teacher,
     mean_label,
 )
 from dmenet_tf.train.store import Store
@@ -92,7 +93,8 @@ class Run:
         with self.strategy.scope():
             self.trainer = steps.Trainer(
                 build_networks(config, defocus), build_content(config), rate,
-                float16=config.precision == 'mixed_float16')
+                float16=config.precision == 'mixed_float16',
+                teacher=build_teacher(config))
         self.average = (
             published.Average(self.trainer.networks.B, config.ema)
             if config.ema else None)

@@ -193,6 +193,20 @@ def total_discriminator_loss(synthetic: tf.Tensor, real: Sequence[tf.Tensor],
     return lambda_d * scale * (synthetic + tf.add_n(real) / len(real))
 
 
+def teacher_loss(pairs: Sequence[tuple[tf.Tensor, tf.Tensor]]) -> tf.Tensor:
+    """L_T = mean(|B(I) - T(I)|) over D_B and D_R; not in the paper.
+
+    A network that sees more, such as a wider one, labels photographs that
+    have no labels.
+
+    Args:
+        pairs: B's map and the teacher's of each dataset, in one convention;
+            the datasets count alike.
+    """
+    return tf.add_n([map_loss(defocus, taught, 'mae')
+                     for defocus, taught in pairs]) / len(pairs)
+
+
 def generator_loss(L_B: Any, L_C: Any, L_S: Any, L_adv: Any,
                    weights: Any) -> Any:
     """L_g = L_B + lambda_C L_C + lambda_S L_S + lambda_adv L_adv [Eq. 3].

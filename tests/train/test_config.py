@@ -20,6 +20,7 @@ from dmenet_tf.train.config import (
     ({'workdir': ''}, '--workdir'), ({'synthetic': []}, '--synthetic'),
     ({'lambda_S': 0.1}, 'pass --binary, or --lambda_S=0'),
     ({'lambda_adv': 0.1}, 'pass --real or --binary, or --lambda_adv=0'),
+    ({'teacher': 'small'}, 'teaches by photographs: pass --real or --binary'),
     ({'epochs': 3.0}, 'Give steps or epochs, not both'),
     ({'crop': 100}, '--crop must be a multiple of 16'),
     ({'hold_out': 1.5}, r'--hold_out must be in \[0, 1\). Received: 1.5'),
