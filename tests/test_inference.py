@@ -66,3 +66,19 @@ def test_sigma_is_that_of_the_convention_and_of_the_photographs_size(
     np.testing.assert_array_equal(got, np.full((1, 9, 17, 1), sigma))
     again = inference.DefocusToSigma.from_config(layer.get_config())
     assert again.convention == convention
+
+
+def test_folding_keeps_a_narrow_decoder_and_its_maps(tamed):
+    b = tamed(networks.build_blur_estimator(
+        8, 1, side_heads=False, decoder_width=4, encoder='vgg16'))
+    for layer in b.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([RNG.uniform(0.5, 1, w.shape)
+                               for w in layer.get_weights()])
+    model = inference.build_estimator(b, 'sigma7')
+    folded = inference.fold(model)
+    built = networks.architecture(folded.get_layer('B'))
+    assert (built['decoder_width'], built['encoder']) == (4, 'vgg16')
+    image = photograph(32, 48)[None]
+    assert np.ptp(model(image)) > 1e-3
+    np.testing.assert_allclose(folded(image), model(image), atol=1e-4)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from dmenet_tf import foreign_weights, networks, variables, weights
+from dmenet_tf import foreign_weights, layers, networks, variables, weights
 
 DATA = pathlib.Path(__file__).parent / 'data'
 SIDE_LEVELS = (4, 3, 2, 1, 0)
@@ -132,27 +132,6 @@ def toy_b():
     return networks.build_blur_estimator(width=4, refine_blocks=1)
 
 
-def test_symmetric_padding_repeats_the_edge():
-    x = np.arange(6, dtype=np.float32).reshape(1, 2, 3, 1)
-    padded = np.asarray(networks.SymmetricPadding()(x))[0, ..., 0]
-    np.testing.assert_array_equal(padded, np.pad(x[0, ..., 0], 1, 'symmetric'))
-
-
-def test_the_gradient_of_doubling_adds_up_the_copies():
-    tf = pytest.importorskip('tensorflow')
-    layer = networks.Doubling(2, interpolation='nearest')
-    x = tf.random.stateless_normal((1, 2, 3, 2), (0, 1))
-    weight = tf.random.stateless_normal((1, 4, 6, 2), (0, 2))
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        y = layer(x, training=True)
-        total = tf.reduce_sum(y * weight)
-    np.testing.assert_array_equal(y, np.repeat(np.repeat(x, 2, 1), 2, 2))
-    np.testing.assert_array_equal(y, layer(x))
-    expected = np.reshape(weight, (1, 2, 2, 3, 2, 2)).sum(axis=(2, 4))
-    np.testing.assert_allclose(tape.gradient(total, x), expected, atol=1e-6)
-
-
 def test_side_maps_come_deepest_first_and_halve(toy_b):
     maps = toy_b(np.zeros((1, 32, 48, 3), np.float32))
     assert [tuple(m.shape[1:3]) for m in maps['side']] == [
@@ -169,14 +148,59 @@ def test_a_constant_image_gives_a_map_without_a_frame(toy_b):
 def test_zero_padding_saves_the_padding_layers():
     b = networks.build_blur_estimator(width=4, refine_blocks=1, padding='zero')
     assert networks.architecture(b) == {
-        'width': 4, 'refine_blocks': 1, 'side_heads': True, 'padding': 'zero',
+        'width': 4, 'decoder_width': 4, 'encoder': 'vgg19',
+        'refine_blocks': 1, 'side_heads': True, 'padding': 'zero',
         'encoder_norm': False}
-    assert not any(isinstance(layer, networks.SymmetricPadding)
+    assert not any(isinstance(layer, layers.SymmetricPadding)
                    for layer in b.layers)
     assert b(np.zeros((1, 32, 48, 3), np.float32))['defocus'].shape == (
         1, 32, 48, 1)
     with pytest.raises(ValueError, match='padding must be one of'):
         networks.build_blur_estimator(padding='mirror')
+
+
+def kernels(model):
+    """(channels in, out) of every convolution, by its name."""
+    return {name.split('/')[0]: tuple(variable.shape[2:])
+            for name, variable in variables.of(model).items()
+            if name.endswith('kernel')}
+
+
+def test_a_narrow_decoder_leaves_the_encoder_as_it_is(toy_b):
+    narrow = networks.build_blur_estimator(width=4, refine_blocks=1,
+                                           decoder_width=2)
+    found, wide = kernels(narrow), kernels(toy_b)
+    assert found.keys() == wide.keys()
+    for name, shape in found.items():
+        assert (shape == wide[name]) == name.startswith('conv'), name
+    # conv5_4 has 32, skips 32, 16, 8 and 4 channels; the decoder 8, 4, 2, 2.
+    assert [found[name] for name in ('u3_c1', 'u2_c1', 'u1_c1', 'u0_c_init')
+            ] == [(64, 8), (24, 4), (12, 2), (6, 2)]
+    assert [found[f'u{level}_aux_c1'] for level in SIDE_LEVELS] == [
+        (32, 8), (8, 4), (4, 2), (2, 1), (2, 1)]
+    assert [found[name] for name in ('u0_c_res0', 'uf_c1', 'uf_c2', 'uf_c3')
+            ] == [(2, 2), (2, 2), (2, 1), (1, 1)]
+    assert narrow.output['features'].shape[-1] == 2
+
+
+def test_vgg16_has_three_convolutions_where_vgg19_has_four(toy_b):
+    b = networks.build_blur_estimator(width=4, refine_blocks=1,
+                                      encoder='vgg16')
+    assert kernels(toy_b).keys() - kernels(b).keys() == {
+        'conv3_4', 'conv4_4', 'conv5_4'}
+    assert kernels(b).items() < kernels(toy_b).items()
+    with pytest.raises(ValueError, match='encoder must be one of'):
+        networks.build_blur_estimator(encoder='vgg11')
+
+
+@pytest.mark.parametrize('changes', [
+    {'decoder_width': 2}, {'encoder': 'vgg16'},
+    {'decoder_width': 1, 'encoder': 'vgg16', 'refine_blocks': 0}])
+def test_the_architecture_builds_the_network_again(changes):
+    b = networks.build_blur_estimator(width=4, **changes)
+    built = networks.architecture(b)
+    assert built.items() >= changes.items()
+    assert kernels(networks.build_blur_estimator(**built)) == kernels(b)
 
 
 def test_without_side_heads_the_map_is_the_same(toy_b):

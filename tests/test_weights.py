@@ -40,12 +40,40 @@ def test_load_equals_save_bit_for_bit(nets, saved):
     loaded, metadata = weights.load(saved)
     assert metadata['licence'] == 'CC0'
     assert metadata['architecture'] == {
-        'width': 4, 'refine_blocks': 1, 'side_heads': True,
+        'width': 4, 'decoder_width': 4, 'encoder': 'vgg19',
+        'refine_blocks': 1, 'side_heads': True,
         'padding': 'symmetric', 'encoder_norm': False,
         'discriminator_width': 4, 'sharpness_width': 4}
     for before, after in zip(nets, loaded, strict=True):
         for a, b in zip(before.variables, after.variables, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_networks_of_a_narrow_decoder_come_back(tmp_path):
+    nets = networks.Networks(
+        networks.build_blur_estimator(4, 0, decoder_width=2, encoder='vgg16'),
+        networks.build_discriminator(2, 3), networks.build_sharpness(2))
+    weights.save(tmp_path / 'x.npz', nets, {'convention': 'sigma7'})
+    loaded, metadata = weights.load(tmp_path / 'x.npz')
+    assert metadata['architecture'].items() >= {
+        'width': 4, 'decoder_width': 2, 'encoder': 'vgg16',
+        'discriminator_width': 3}.items()
+    image = np.random.default_rng(0).random((1, 32, 32, 3), np.float32)
+    for a, b in zip(nets.B(image)['side'], loaded.B(image)['side'],
+                    strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_file_that_names_no_decoder_is_of_the_papers_shape(saved, tmp_path):
+    with np.load(saved) as archive:
+        metadata = json.loads(str(archive['metadata']))
+    for name in ('decoder_width', 'encoder'):
+        del metadata['architecture'][name]
+    path = rewritten(saved, tmp_path / 'x.npz', metadata=json.dumps(metadata))
+    for source, width in ((path, 4), ('small', 16)):
+        said = weights.describe(source)['architecture']
+        assert (said['decoder_width'], said['encoder']) == (width, 'vgg19')
+        assert weights.load(source)[1]['architecture'] == said
 
 
 @pytest.fixture(scope='module')

@@ -10,7 +10,8 @@ TensorFlow is imported by the first use of `run`.
 
 from typing import TYPE_CHECKING, Any
 
-from dmenet_tf.train.config import AUGMENT, Augment, Config
+from dmenet_tf.train.changes import AUGMENT, Augment
+from dmenet_tf.train.config import Config
 
 if TYPE_CHECKING:  # What __getattr__ gives.
     from dmenet_tf.train.loop import run

@@ -31,7 +31,8 @@ import typing
 from absl import flags, logging
 
 from dmenet_tf import command
-from dmenet_tf.train.config import AUGMENT, Config, Paths
+from dmenet_tf.train.changes import AUGMENT
+from dmenet_tf.train.config import Config, Paths
 
 _PARSERS = {int: flags.IntegerParser, float: flags.FloatParser}
 # Of each pair the flag that comes later counts: one in a flag file can be
@@ -59,7 +60,7 @@ def _define(field, help_text, values):
         flags.DEFINE_flag(_Instead(_PARSERS[kind](), flags.ArgumentSerializer(),
                                    field.name, field.default, help_text))
     elif field.name == 'augment':
-        flags.DEFINE_enum(field.name, 'none', values, help_text)
+        flags.DEFINE_enum(field.name, None, list(values), help_text)
     elif values:
         flags.DEFINE_enum(field.name, field.default, values, help_text)
     elif field.type == Paths:
@@ -74,7 +75,7 @@ def config_from_flags() -> Config:
     """The flags as a Config, not yet resolved."""
     values = {field.name: flags.FLAGS[field.name].value
               for field in dataclasses.fields(Config)}
-    return Config(**values | {'augment': AUGMENT[values['augment']]})
+    return Config(**values | {'augment': AUGMENT.get(values['augment'])})
 
 
 def groups() -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ Zoom and blur change sigma by a known amount; they are for pictures with sigma
 alone. Photometric changes leave sigma as it is; they are the same for all
 datasets, so that D cannot tell the datasets apart by them.
 
-How far the changes go is config.Augment's; which of them a sample gets is
+How far the changes go is changes.Augment's; which of them a sample gets is
 said by its Draws, a pure function of (seed, index).
 """
 
@@ -25,7 +25,7 @@ from PIL import Image
 from scipy import ndimage
 
 from dmenet_tf import sigma_files
-from dmenet_tf.train.config import Augment
+from dmenet_tf.train.changes import Augment
 
 try:
     with warnings.catch_warnings():

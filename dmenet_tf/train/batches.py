@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from dmenet_tf import optics, sigma_files
 from dmenet_tf.train import augment
-from dmenet_tf.train.config import Augment
+from dmenet_tf.train.changes import Augment
 from dmenet_tf.train.folders import NAMES
 from dmenet_tf.train.store import Store
 

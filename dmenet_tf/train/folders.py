@@ -284,9 +284,9 @@ def find_datasets(
         if name not in held_out:
             train[name], held = _hold_out(dataset, config.hold_out)
             held_out |= {name: held} if len(held) else {}
-    if not (config.lambda_S or config.lambda_adv):
+    if not (config.lambda_S or config.looks_at_photographs):
         train.pop('binary', None)
-    if config.real and config.lambda_adv:
+    if config.real and config.looks_at_photographs:
         train['real'] = real_dataset(config.real)
     return {name: _without_all(dataset, held_out.values())
             for name, dataset in train.items()}, held_out

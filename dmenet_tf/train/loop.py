@@ -43,7 +43,12 @@ from dmenet_tf.train import (
     validation,
 )
 from dmenet_tf.train.config import Config, resolve
-from dmenet_tf.train.initialise import build_content, build_networks
+from dmenet_tf.train.initialise import (
+    build_content,
+    build_networks,
+    build_teacher,
+    mean_label,
+)
 from dmenet_tf.train.store import Store
 
 STOPPED = 143  # Exit status after SIGTERM, as shells report it: 128 + 15.
@@ -82,10 +87,14 @@ class Run:
         """Trained networks under the strategy, published ones outside it."""
         config = self.config
         rate = schedule.learning_rate(config, self.steps_per_epoch, self.total)
+        defocus = mean_label(
+            self.stores['synthetic'], config.convention or 'sigma7'
+            ) if config.starts_at_mean else None
         with self.strategy.scope():
             self.trainer = steps.Trainer(
-                build_networks(config), build_content(config), rate,
-                float16=config.precision == 'mixed_float16')
+                build_networks(config, defocus), build_content(config), rate,
+                float16=config.precision == 'mixed_float16',
+                teacher=build_teacher(config))
         self.average = (
             published.Average(self.trainer.networks.B, config.ema)
             if config.ema else None)

@@ -1,4 +1,4 @@
-"""The losses of Eqs. 3 to 10, one pure function each, in two presets.
+"""The losses of Eqs. 3 to 10, one pure function each, by preset.
 
 The paper and its authors' released code differ in four of them:
 
@@ -9,6 +9,8 @@ The paper and its authors' released code differ in four of them:
                                                     L_D(D_B) + L_D(D_R)) / 2
     L_aux      nearest neighbour (the paper does    nearest neighbour with
                not say), pixel centres aligned      corners aligned
+
+`photographs` has the cross-entropy, and else the paper's.
 
 Maps, logits and labels are [b, h, w, 1]; every loss is a float32 scalar and a
 mean over the batch. `preset` is one of config.PRESETS, `error` one of
@@ -59,7 +61,7 @@ def resize_label(y: tf.Tensor, size: Any, preset: str) -> tf.Tensor:
     Args:
         y: [b, h, w, 1].
         size: (h_l, w_l), integers or a tensor.
-        preset: 'official' aligns the corner pixels of both maps, 'paper' the
+        preset: 'official' aligns the corner pixels of both maps, others the
             outer edges.
 
     Returns:
@@ -128,16 +130,17 @@ def sharpness_loss(logits: tf.Tensor, b: tf.Tensor,
     """How far S's reading of a map is from the binary blur map b.
 
     paper:     L_S = mean((sigmoid(S(B(I_B))) - b)^2) [Lee 2019, Eq. 10]
-    official:  the sigmoid cross-entropy that the text above Eq. 10 names.
+    official, photographs: the sigmoid cross-entropy that the text above
+               Eq. 10 names.
 
     Args:
         logits: S(B(I_B)).
         b: 1 where blurred, 0 where sharp.
         preset: Which of the two.
     """
-    if preset == 'official':
-        return _cross_entropy(logits, b)
-    return _squared_error(tf.sigmoid(tf.cast(logits, tf.float32)), b)
+    if preset == 'paper':
+        return _squared_error(tf.sigmoid(tf.cast(logits, tf.float32)), b)
+    return _cross_entropy(logits, b)
 
 
 def discriminator_loss(logits: tf.Tensor, z: float) -> tf.Tensor:
@@ -188,6 +191,20 @@ def total_discriminator_loss(synthetic: tf.Tensor, real: Sequence[tf.Tensor],
     """
     scale = 1e-3 if preset == 'official' else 1.0
     return lambda_d * scale * (synthetic + tf.add_n(real) / len(real))
+
+
+def teacher_loss(pairs: Sequence[tuple[tf.Tensor, tf.Tensor]]) -> tf.Tensor:
+    """L_T = mean(|B(I) - T(I)|) over D_B and D_R; not in the paper.
+
+    A network that sees more, such as a wider one, labels photographs that
+    have no labels.
+
+    Args:
+        pairs: B's map and the teacher's of each dataset, in one convention;
+            the datasets count alike.
+    """
+    return tf.add_n([map_loss(defocus, taught, 'mae')
+                     for defocus, taught in pairs]) / len(pairs)
 
 
 def generator_loss(L_B: Any, L_C: Any, L_S: Any, L_adv: Any,

@@ -14,7 +14,8 @@ from absl import logging
 
 import dmenet_tf
 from dmenet_tf import files, networks, optics, weights
-from dmenet_tf.train.config import AUGMENT, Augment, Config
+from dmenet_tf.train.changes import AUGMENT, Augment
+from dmenet_tf.train.config import Config
 
 _HIGHER_IS_BETTER = {'accuracy'}
 _PACKAGE = pathlib.Path(dmenet_tf.__file__).resolve().parent

@@ -5,7 +5,7 @@ meet:
 
     synthetic -> B -> F_S, map -> L_B, L_C          one tape over B's passes
     binary    -> B -> F_B, map -> S -> L_S
-    real      -> B -> F_R
+    real      -> B -> F_R, both maps -> L_T      where there is a teacher
     F_S, F_B, F_R detached -> D -> L_d -> D moves
     F_B, F_R -> the new D -> L_adv -> dL_adv/dF     a small tape over D
     backward through B from L_g's other terms and from dL_adv/dF, together
@@ -139,21 +139,24 @@ class Trainer(tf.Module):
     Attributes:
         networks: Networks; D and S may be None if not used.
         content: C, or None.
+        teacher: See initialise.build_teacher; or None.
         step: Steps done, int64 variable.
         optimizers: {'g': of B and S, 'd': of D}.
     """
 
     def __init__(self, networks: Networks, content: keras.Model | None,
-                 schedule: Callable[[Any], Any], float16: bool = False):
+                 schedule: Callable[[Any], Any], float16: bool = False,
+                 teacher: Callable[[tf.Tensor], tf.Tensor] | None = None):
         """Builds the optimizers (Adam, beta1 0.9).
 
         Args:
-            networks, content: As the attributes.
+            networks, content, teacher: As the attributes.
             schedule: step -> learning rate.
             float16: Scale the loss, see LossScale.
         """
         super().__init__(name='trainer')
         self.networks, self.content = networks, content
+        self.teacher = teacher
         self.step = _scalar(0, tf.int64)
         self.loss_scale = LossScale(float16)
         rate = GatedRate(schedule, self.step, self.loss_scale.gate)
@@ -192,16 +195,20 @@ class Trainer(tf.Module):
         return tf.linalg.global_norm(gradients), finite
 
 
-def _datasets_used(batch, weights):
+def _photographs(names):
+    """The datasets of photographs among them, D_B first."""
+    return [name for name in ('binary', 'real') if name in names]
+
+
+def _datasets_used(trainer, batch, weights):
     """Those that some loss looks at; the synthetic one always."""
-    real = [name for name in ('binary', 'real') if name in batch]
-    if weights.lambda_adv:
-        return ['synthetic', *real]
+    if weights.lambda_adv or trainer.teacher:
+        return ['synthetic', *_photographs(batch)]
     return ['synthetic', 'binary'] if weights.lambda_S else ['synthetic']
 
 
 def _supervised(trainer, batch, outputs, weights):
-    """L_B, L_aux, L_C and L_S, whose gradients need no D."""
+    """L_B, L_aux, L_C, L_S and L_T, whose gradients need no D."""
     terms = {}
     y = batch['synthetic']['defocus']
     terms['L_B'], terms['L_aux'] = losses.blur_loss(
@@ -216,6 +223,10 @@ def _supervised(trainer, batch, outputs, weights):
                                     training=True)
         terms['L_S'] = losses.sharpness_loss(
             logits, batch['binary']['blurred'], weights.preset)
+    if trainer.teacher:
+        terms['L_T'] = losses.teacher_loss([
+            (outputs[name]['defocus'], trainer.teacher(batch[name]['image']))
+            for name in _photographs(outputs)])
     return terms
 
 
@@ -287,11 +298,11 @@ def replica_step(trainer: Trainer, batch: Mapping[str, Any],
     with tf.GradientTape() as tape:
         outputs = {name: trainer.networks.B(batch[name]['image'],
                                             training=True)
-                   for name in _datasets_used(batch, weights)}
+                   for name in _datasets_used(trainer, batch, weights)}
         terms = _supervised(trainer, batch, outputs, weights)
         supervised = losses.generator_loss(
             terms['L_B'], terms.get('L_C', 0.0), terms.get('L_S', 0.0), 0.0,
-            weights)
+            weights) + terms.get('L_T', 0.0)
         targets = [supervised * trainer.loss_scale.factor]
     seeds, finite = [tf.ones_like(targets[0])], True
     if weights.lambda_adv:
@@ -330,7 +341,7 @@ def make_train_step(
         Function of a batch, {'synthetic': {'image': [b, h, w, 3] RGB in
         [0, 1], 'defocus': [b, h, w, 1] in [0, 1]}, 'binary': {'image',
         'blurred': 1 or 0}, 'real': {'image'}}, to a dict of float32 scalars:
-        L_B, L_aux, L_C, L_S, L_adv, L_D, L_g, L_d, and gradient_g and
+        L_B, L_aux, L_C, L_S, L_T, L_adv, L_D, L_g, L_d, and gradient_g and
         gradient_d, the norms of a replica's share of the gradients.
     """
     strategy = strategy or tf.distribute.get_strategy()

@@ -4,7 +4,7 @@
 
 One line per way and feature map: milliseconds (median of 7) of convolution
 with padding, and of forward plus backward. `zeros` and `same` pad with zeros
-and are there as bounds. networks.SymmetricPadding is `mirror`.
+and are there as bounds. layers.SymmetricPadding is `mirror`.
 """
 
 import statistics

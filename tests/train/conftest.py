@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from dmenet_tf import sigma_files
-from dmenet_tf.train.config import AUGMENT, Config, resolve
+from dmenet_tf.train.changes import AUGMENT
+from dmenet_tf.train.config import Config, resolve
 
 # B alone, of seconds. Nothing is read from these folders by settings alone.
 TOY = {'synthetic': ['syn'], 'workdir': 'run', 'width': 4, 'refine_blocks': 0,

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from dmenet_tf.train import augment
-from dmenet_tf.train.config import Augment
+from dmenet_tf.train.changes import Augment
 
 
 def ramp(size, channels=1):

@@ -7,7 +7,7 @@ import tensorflow as tf
 from scipy import ndimage
 
 from dmenet_tf.train import batches, folders, store
-from dmenet_tf.train.config import Augment
+from dmenet_tf.train.changes import Augment
 
 CROP = 32
 SHARD = batches.Shard(batch=2, per_replica=2, local=2, offset=0)

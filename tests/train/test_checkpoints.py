@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from dmenet_tf.train import checkpoints, folders
-from dmenet_tf.train.config import Augment
+from dmenet_tf.train.changes import Augment
 
 
 def digests_of(config):
@@ -74,7 +74,7 @@ def test_a_setting_that_exists_no_more_is_named(begun):
 
 
 def test_settings_are_compared_by_value(begun):
-    edit_flags(begun, ema=0, initial_defocus=None)
+    edit_flags(begun, ema=0, init_weights=[])
     go_on(begun)
 
 

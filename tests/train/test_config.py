@@ -7,11 +7,10 @@ import pathlib
 
 import pytest
 
+from dmenet_tf.train.changes import AUGMENT, Augment
 from dmenet_tf.train.config import (
-    AUGMENT,
     FREE_ON_RESUME,
     STATISTICS,
-    Augment,
     Config,
     resolve,
 )
@@ -21,6 +20,7 @@ from dmenet_tf.train.config import (
     ({'workdir': ''}, '--workdir'), ({'synthetic': []}, '--synthetic'),
     ({'lambda_S': 0.1}, 'pass --binary, or --lambda_S=0'),
     ({'lambda_adv': 0.1}, 'pass --real or --binary, or --lambda_adv=0'),
+    ({'teacher': 'small'}, 'teaches by photographs: pass --real or --binary'),
     ({'epochs': 3.0}, 'Give steps or epochs, not both'),
     ({'crop': 100}, '--crop must be a multiple of 16'),
     ({'hold_out': 1.5}, r'--hold_out must be in \[0, 1\). Received: 1.5'),
@@ -29,10 +29,9 @@ from dmenet_tf.train.config import (
     ({'steps': -1}, '--steps must be at least 0'),
     ({'steps': None, 'epochs': 0.0}, '--epochs must be above 0'),
     ({'learning_rate': 0.0}, '--learning_rate must be above 0'),
-    ({'initial_defocus': 1.0}, '--initial_defocus'),
     ({'lambda_C': -1.0}, '--lambda_C must be at least 0'),
-    ({'preset': 'papr'}, '--preset must be one of paper, official. '
-     'Received: papr'),
+    ({'preset': 'papr'}, '--preset must be one of paper, official, '
+     'photographs. Received: papr'),
     ({'best_by': 'accuracy'}, '--best_by=accuracy'),
     ({'batch_norm': 'frozen'}, '--batch_norm=frozen keeps the statistics of '
      'a weights file: pass --init_weights'),
@@ -69,9 +68,63 @@ def test_presets_fill_in_what_is_open(preset, batch, any_angle):
     assert (config.batch, config.any_angle) == (batch, any_angle)
     assert (config.lambda_adv, config.lambda_C, config.lambda_S,
             config.lambda_aux, config.epochs) == (1e-3, 1e-4, 2e-2, 1.0, 60.0)
-    assert (config.width, config.refine_blocks, config.padding,
-            config.encoder_norm, config.vgg19) == (
-                64, 7, 'symmetric', False, 'imagenet')
+    assert (config.width, config.decoder_width, config.encoder,
+            config.refine_blocks, config.padding, config.encoder_norm,
+            config.vgg19) == (
+                64, 64, 'vgg19', 7, 'symmetric', False, 'imagenet')
+
+
+def of_photographs(**changes):
+    return resolve(Config(**{
+        'workdir': 'w', 'synthetic': ['s'], 'real': ['r'], 'binary': ['b'],
+        'preset': 'photographs', **changes}))
+
+
+def test_the_preset_of_photographs_sets_what_the_paper_leaves():
+    found, paper = of_photographs(), of_photographs(preset='paper')
+    assert {name: value for name, value in dataclasses.asdict(found).items()
+            if value != dataclasses.asdict(paper)[name]} == {
+        'preset': 'photographs', 'lambda_C': 0.0, 'lambda_S': 0.5,
+        'map_error': 'mae', 'padding': 'zero', 'learning_rate': 5e-4,
+        'schedule': 'cosine', 'ema': 0.998,
+        'augment': dataclasses.asdict(AUGMENT['photographs'])}
+    assert (found.starts_at_mean, paper.starts_at_mean) == (True, False)
+    assert not found.any_angle
+    assert resolve(found) == found
+
+
+@pytest.mark.parametrize('changes, encoder_norm, vgg19', [
+    ({}, False, 'imagenet'), ({'vgg19': 'hed'}, False, 'hed'),
+    ({'vgg19': 'none'}, True, 'none'), ({'width': 16}, True, 'none'),
+    ({'width': 16, 'encoder_norm': False}, False, 'none')])
+def test_encoders_without_pretrained_weights_are_normalised(
+        changes, encoder_norm, vgg19):
+    config = of_photographs(**changes)
+    assert (config.encoder_norm, config.vgg19) == (encoder_norm, vgg19)
+
+
+def test_what_is_given_overrules_the_preset():
+    given = {'lambda_C': 1e-4, 'lambda_S': 2e-2, 'map_error': 'mse',
+             'padding': 'symmetric', 'learning_rate': 1e-4,
+             'schedule': 'constant', 'ema': 0.0, 'augment': Augment(),
+             'batch': 3}
+    config = of_photographs(**given)
+    assert {name: getattr(config, name) for name in given} == given
+
+
+def test_a_file_overrules_the_preset_where_it_has_a_word():
+    config = of_photographs(init_weights='small')
+    assert (config.width, config.padding, config.encoder_norm,
+            config.vgg19) == (16, 'zero', True, 'none')
+
+
+def test_the_decoder_is_as_wide_as_the_encoder_unless_asked(settings):
+    assert settings(width=8).decoder_width == 8
+    assert settings(width=8, decoder_width=2).decoder_width == 2
+    with pytest.raises(ValueError, match='--decoder_width must be at least 1'):
+        settings(decoder_width=0)
+    with pytest.raises(ValueError, match='--encoder must be one of vgg19, v'):
+        settings(encoder='vgg11')
 
 
 @pytest.mark.parametrize('changes', [
@@ -127,15 +180,17 @@ def test_a_bundled_model_brings_its_architecture(settings):
     config = settings(init_weights='small', width=None, refine_blocks=None,
                       vgg19=None)
     assert config.init_weights == ['small']
-    assert (config.width, config.refine_blocks, config.padding,
-            config.encoder_norm) == (16, 1, 'zero', True)
+    assert (config.width, config.decoder_width, config.encoder,
+            config.refine_blocks, config.padding, config.encoder_norm) == (
+                16, 16, 'vgg19', 1, 'zero', True)
     # Its encoder is trained, and no C was asked for.
     assert (config.vgg19, config.lambda_C) == ('none', 0.0)
     assert resolve(config) == config
 
 
 @pytest.mark.parametrize('name, value, theirs', [
-    ('width', 8, 16), ('refine_blocks', 0, 1),
+    ('width', 8, 16), ('refine_blocks', 0, 1), ('decoder_width', 4, 16),
+    ('encoder', 'vgg16', 'vgg19'),
     ('padding', 'symmetric', 'zero'), ('encoder_norm', False, True),
     ('convention', 'legacy15', 'sigma7')])
 def test_another_architecture_than_the_file_s_is_refused(settings, name,
@@ -152,7 +207,8 @@ def test_vgg19_is_not_reported_where_a_file_took_its_place(settings,
     from dmenet_tf import weights
     monkeypatch.setattr(weights, 'describe', lambda source: {
         'convention': 'sigma7', 'architecture': {
-            'width': 64, 'refine_blocks': 7, 'padding': 'symmetric',
+            'width': 64, 'decoder_width': 64, 'encoder': 'vgg19',
+            'refine_blocks': 7, 'padding': 'symmetric',
             'encoder_norm': False, 'side_heads': True}})
     ours = {'init_weights': 'b.npz', 'width': None, 'refine_blocks': None}
     assert settings(**ours, vgg19='v.npz', lambda_C=0.0).vgg19 == 'none'

@@ -207,6 +207,17 @@ def test_masks_to_validate_on_need_none_to_train_on(settings, synthetic,
     assert len(held_out['binary']) == 2
 
 
+def test_a_teacher_needs_all_photographs(settings, synthetic, binary,
+                                         tmp_path):
+    write_picture(tmp_path / 'real/a.png', 77)
+    folders_of = {'synthetic': [synthetic('abc')], 'hold_out': 0.0,
+                  'real': [tmp_path / 'real'], 'binary': [binary(2)]}
+    train, _ = folders.find_datasets(settings(**folders_of))
+    assert list(train) == ['synthetic']
+    train, _ = folders.find_datasets(settings(**folders_of, teacher='small'))
+    assert list(train) == ['synthetic', 'binary', 'real']
+
+
 def test_held_out_photographs_leave_the_unlabelled_ones(settings, synthetic,
                                                         binary, tmp_path):
     masked = binary(6)

@@ -9,7 +9,14 @@ import pytest
 import tensorflow as tf
 
 from dmenet_tf import networks, variables, weights
-from dmenet_tf.train.initialise import build_content, build_networks
+from dmenet_tf.train import folders, steps
+from dmenet_tf.train.initialise import (
+    build_content,
+    build_networks,
+    build_teacher,
+    mean_label,
+)
+from dmenet_tf.train.store import Store
 
 ALL = {'binary': ['b'], 'real': ['r'], 'lambda_adv': 1e-3, 'lambda_S': 2e-2,
        'lambda_aux': 1.0}
@@ -31,12 +38,38 @@ def filled(settings, path, value, **changes):
 
 
 def test_maps_start_where_told(settings):
-    nets = build_networks(settings(lambda_aux=1.0, initial_defocus=0.2))
+    nets = build_networks(settings(lambda_aux=1.0), defocus=0.2)
     for name in ('uf_c3', *(f'u{level}_aux_b2' for level in range(5))):
         layer = nets.B.get_layer(name)
         bias = layer.bias if name == 'uf_c3' else layer.beta
         np.testing.assert_allclose(tf.sigmoid(tf.convert_to_tensor(bias)), 0.2,
                                    rtol=1e-5)
+
+
+def test_the_mean_label_is_that_of_the_pictures(settings, coded_folders):
+    """sigma is (2 y + x) % 200 / 50 px there; label 1 is 7 px."""
+    config = settings(synthetic=coded_folders / 'syn', hold_out=0.0)
+    train, _ = folders.find_datasets(config)
+    means = []
+    for i in range(5):
+        y, x = np.mgrid[:40 + i, :48]
+        means.append(((2 * y + x) % 200).mean() / 50 / 7)
+    store = Store(train['synthetic'], 32)
+    assert mean_label(store, 'sigma7') == pytest.approx(np.mean(means),
+                                                        abs=1e-3)
+    # legacy15: (2 sigma + 1) / 15
+    assert mean_label(store, 'legacy15') == pytest.approx(
+        (14 * np.mean(means) + 1) / 15, abs=1e-3)
+
+
+def test_d_and_s_are_of_the_decoder_they_look_at(settings):
+    nets = build_networks(settings(**ALL, width=8, decoder_width=2,
+                                   encoder='vgg16'))
+    assert weights.architecture(nets).items() >= {
+        'width': 8, 'decoder_width': 2, 'encoder': 'vgg16',
+        'discriminator_width': 2, 'sharpness_width': 2}.items()
+    image = np.zeros((1, 32, 32, 3), np.float32)
+    assert nets.D(nets.B(image)['features']).shape == (1, 1, 1, 1)
 
 
 @pytest.mark.long
@@ -114,6 +147,58 @@ def test_frozen_statistics_are_those_of_b_alone(settings, tmp_path):
                 if isinstance(layer, keras.layers.BatchNormalization)}
     assert trainable(nets.B) == {False}
     assert trainable(nets.D) == trainable(nets.S) == {True}
+
+
+@pytest.fixture
+def taught(tmp_path, tamed):
+    """(file of a B with side heads, its B); nothing in it is saturated."""
+    keras.utils.set_random_seed(3)
+    b = tamed(networks.build_blur_estimator(4, 0))
+    weights.save(tmp_path / 'b.npz', networks.Networks(b, None, None),
+                 {'convention': 'sigma7'})
+    return str(tmp_path / 'b.npz'), b
+
+
+PHOTOGRAPHS = np.random.default_rng(0).random((2, 32, 48, 3), np.float32)
+
+
+def test_a_teacher_that_is_b_itself_has_nothing_to_say(settings, taught):
+    path, b = taught
+    config = settings(init_weights=path, batch_norm='frozen', teacher=path,
+                      real=['r'])
+    trainer = steps.Trainer(build_networks(config), None, lambda _: 1e-3,
+                            teacher=build_teacher(config))
+    image = tf.constant(PHOTOGRAPHS)
+    batch = {'synthetic': {'image': image, 'defocus': image[..., :1]},
+             'real': {'image': image}}
+    of_zero = dict.fromkeys(('lambda_adv', 'lambda_C', 'lambda_S',
+                             'lambda_aux'), 0.0)
+    terms = steps.replica_step(trainer, batch, steps.Weights(**of_zero))
+    assert np.ptp(b(image)['defocus']) > 1e-3
+    assert float(terms['L_T']) < 1e-6
+    # B has moved; the teacher has not.
+    again = steps.replica_step(trainer, batch, steps.Weights(**of_zero))
+    assert float(again['L_T']) > 1e-6
+
+
+def test_a_teachers_map_is_brought_to_our_convention(settings, taught,
+                                                     tmp_path):
+    path, b = taught
+    d = np.asarray(b(PHOTOGRAPHS)['defocus'])
+    weights.save(tmp_path / 'legacy.npz', networks.Networks(b, None, None),
+                 {'convention': 'legacy15'})
+    teacher = build_teacher(settings(teacher=str(tmp_path / 'legacy.npz'),
+                                     real=['r']))
+    np.testing.assert_allclose(teacher(PHOTOGRAPHS),
+                               np.clip((15 * d - 1) / 2 / 7, 0, 1), atol=1e-5)
+    teacher = build_teacher(settings(teacher=path, real=['r'],
+                                     convention='legacy15'))
+    np.testing.assert_allclose(teacher(PHOTOGRAPHS), (14 * d + 1) / 15,
+                               atol=1e-5)
+
+
+def test_without_a_teacher_there_is_none(settings):
+    assert build_teacher(settings()) is None
 
 
 @pytest.fixture

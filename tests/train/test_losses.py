@@ -44,6 +44,22 @@ def test_labels_are_resized_to_the_nearest(preset, kept):
     assert resized[0, 0, :, 0].numpy().tolist() == kept
 
 
+def test_the_teachers_loss_is_the_mean_of_absolute_errors_over_datasets():
+    pairs = [(constant_map(0.5, 0.0), constant_map(1.0, 1.0)),
+             (constant_map(0.25, 0.5), constant_map(0.25, 0.25))]
+    assert float(losses.teacher_loss(pairs)) == (0.75 + 0.125) / 2
+
+
+def test_l_s_of_photographs_is_the_cross_entropy():
+    logits, b = constant_map(LOG3, -LOG3), constant_map(1.0, 1.0)
+    found = losses.sharpness_loss(logits, b, 'photographs')
+    # -log of 3/4 and of 1/4
+    assert float(found) == pytest.approx(
+        (math.log(4 / 3) + math.log(4)) / 2, rel=1e-6)
+    ones = [tf.ones([]), tf.ones([])]
+    assert float(losses.total_adversarial_loss(ones, 'photographs')) == 2.0
+
+
 def test_blur_loss_adds_the_weighted_auxiliary_loss():
     outputs = {'defocus': tf.fill([1, 2, 2, 1], 0.5),
                'side': [tf.zeros([1, 2, 2, 1])]}

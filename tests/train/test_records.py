@@ -11,7 +11,7 @@ import tensorflow as tf
 import dmenet_tf
 from dmenet_tf import weights
 from dmenet_tf.train import records
-from dmenet_tf.train.config import AUGMENT, Augment
+from dmenet_tf.train.changes import AUGMENT, Augment
 
 VERSION = f'version {dmenet_tf.__version__}'
 

@@ -187,6 +187,40 @@ def test_what_each_term_moves(changes, expected):
     assert heads_moved == ('lambda_aux' in changes)
 
 
+def test_a_teacher_adds_its_gradient_to_the_others(monkeypatch):
+    weights = steps.Weights(**ONLY)
+    batch = make_batch()
+    teacher = {'binary': 0.25, 'real': 0.75}
+
+    def teach(image):
+        name = next(n for n in teacher if image is batch[n]['image'])
+        return tf.fill(image.shape[:3] + [1], teacher[name])
+    trainer, taken = make_trainer(), []
+    trainer.teacher = teach
+    monkeypatch.setattr(trainer.optimizers['g'], 'apply_gradients',
+                        lambda pairs: taken.extend(g for g, _ in pairs))
+    terms = steps.replica_step(trainer, batch, weights)
+    b, theta = make_trainer().networks.B, trainer.generator_variables()
+    with tf.GradientTape() as tape:
+        maps = {name: b(part['image'], training=True)['defocus']
+                for name, part in batch.items()}
+        l_b = tf.reduce_mean((maps['synthetic']
+                              - batch['synthetic']['defocus'])**2)
+        l_t = sum(tf.reduce_mean(tf.abs(maps[name] - value))
+                  for name, value in teacher.items()) / 2
+        total = l_b + l_t
+    expected = tape.gradient(total, b.trainable_variables)
+    np.testing.assert_allclose(terms['L_T'], l_t, rtol=1e-5)
+    np.testing.assert_allclose(terms['L_g'], total, rtol=1e-5)
+    assert terms.keys() == {'L_B', 'L_aux', 'L_T', 'L_g', 'gradient_g'}
+    of_b = [g for g in expected if g is not None]
+    scale = max(np.abs(g).max() for g in of_b)
+    for found, g in zip(taken, expected, strict=False):
+        np.testing.assert_allclose(found, 0.0 if g is None else g, rtol=1e-3,
+                                   atol=1e-6 * scale)
+    assert len(taken) == len(theta)
+
+
 def test_l_d_moves_d_alone_and_l_adv_b_alone():
     """Each of the two games on its own, by their gradients' sources."""
     trainer, weights = make_trainer(), steps.Weights()

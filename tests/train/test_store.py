@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from dmenet_tf import images, sigma_files
 from dmenet_tf.train import augment, folders, store
-from dmenet_tf.train.config import Augment
+from dmenet_tf.train.changes import Augment
 
 CROP = 32
 CHELSEA = (pathlib.Path(__file__).parents[2]

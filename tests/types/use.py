@@ -93,7 +93,7 @@ def scores(values: np.ndarray, mask: Mask, path: pathlib.Path) -> None:
 def training() -> None:
     config = train.Config(synthetic=['SYNDOF'], workdir='runs/b', lambda_adv=0,
                           lambda_S=0, augment=train.AUGMENT['photographs'])
-    assert_type(config.augment, train.Augment)
+    assert_type(config.augment, train.Augment | None)
     assert_type(train.run(config), int)
     folder = pathlib.Path('SYNDOF')
     train.Config(synthetic='SYNDOF', real=folder, binary=[folder, 'CUHK'],

@@ -1,0 +1,124 @@
+"""Layers that B, D, S and C need and Keras lacks, or has at a higher cost.
+
+Imports `keras` alone, and runs on Keras 2.15 and on Keras 3 with any backend.
+"""
+
+import keras
+from keras import layers
+
+
+def padded(x):
+    """SymmetricPadding of at least 2 x 2 pixels, of slices both ways.
+
+    Its gradient adds the outermost rows and columns to their neighbours.
+    """
+    import tensorflow as tf
+
+    def between(array, axis, begin, end):
+        index = [slice(None)] * 4
+        index[axis] = slice(begin, end)
+        return array[tuple(index)]
+
+    def repeat(x, axis):
+        return tf.concat([between(x, axis, None, 1), x,
+                          between(x, axis, -1, None)], axis)
+
+    def fold(g, axis):
+        return tf.concat([
+            between(g, axis, None, 1) + between(g, axis, 1, 2),
+            between(g, axis, 2, -2),
+            between(g, axis, -2, -1) + between(g, axis, -1, None)], axis)
+
+    @tf.custom_gradient
+    def pad(x):
+        return repeat(repeat(x, 2), 1), lambda g: fold(fold(g, 1), 2)
+    return pad(x)
+
+
+def leaky(x, slope):
+    """LeakyReLU, its gradient g (a + (1 - a) [x > 0]) of plain operations."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def activate(x):
+        y = tf.nn.leaky_relu(x, slope)
+        return y, lambda g: g * (slope + (1 - slope) * tf.cast(y > 0, g.dtype))
+    return activate(x)
+
+
+def _cheaper(layer, training):
+    """Whether the gradients of `padded` and `leaky` are the cheaper ones.
+
+    On CPUs they are in bfloat16, for which TensorFlow's own kernels are slow;
+    in float32 they are not (experiments/benchmarks/gradients.py).
+    """
+    return (training and layer.compute_dtype == 'bfloat16'
+            and keras.backend.backend() == 'tensorflow')
+
+
+@keras.utils.register_keras_serializable('dmenet_tf')
+class SymmetricPadding(layers.Layer):
+    """Repeats the outermost rows and columns: [h, w] -> [h + 2, w + 2].
+
+    One mirror-pad kernel. Forward and backward it costs less than slicing and
+    concatenating the edges, gathering clipped indices, or a 'same'
+    convolution whose edges are corrected afterwards
+    (experiments/benchmarks/padding.py); but see `padded` for bfloat16.
+    """
+
+    def call(self, x, training=False):
+        # A single row would be first and last at once.
+        if _cheaper(self, training) and min(n or 0 for n in x.shape[1:3]) > 1:
+            return padded(x)
+        pads = ((0, 0), (1, 1), (1, 1), (0, 0))
+        if hasattr(keras, 'ops'):
+            return keras.ops.pad(x, pads, mode='symmetric')
+        # Keras 2 has no operation for this, but also no backend other than:
+        import tensorflow as tf
+        return tf.pad(x, pads, mode='SYMMETRIC')
+
+    def compute_output_shape(self, input_shape):
+        b, h, w, c = input_shape
+        return b, h and h + 2, w and w + 2, c
+
+
+@keras.utils.register_keras_serializable('dmenet_tf')
+class LeakyReLU(layers.LeakyReLU):
+    """Keras's, but see `leaky` for bfloat16."""
+
+    def call(self, x, training=False):
+        if not _cheaper(self, training):
+            return super().call(x)
+        keras_3 = hasattr(keras, 'ops')
+        return leaky(x, float(self.negative_slope if keras_3 else self.alpha))
+
+
+@keras.utils.register_keras_serializable('dmenet_tf')
+class Doubling(layers.UpSampling2D):
+    """Repeats pixels: [h, w] -> [2 h, 2 w].
+
+    UpSampling2D with a gradient that XLA compiles on Keras 2 too: the sum
+    over each pixel's four copies, by pooling.
+    """
+
+    def call(self, x, training=False):
+        if hasattr(keras, 'ops') or not training:
+            return super().call(x)
+        import tensorflow as tf
+
+        @tf.custom_gradient
+        def double(x):
+            return super(Doubling, self).call(x), lambda upstream: (
+                4 * tf.nn.avg_pool2d(upstream, 2, 2, 'VALID'))
+        return double(x)
+
+
+@keras.utils.register_keras_serializable('dmenet_tf')
+class ReversedChannels(layers.Layer):
+    """RGB -> BGR. A slice in the graph itself is not saved by every Keras."""
+
+    def call(self, x):
+        return x[:, :, :, ::-1]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape

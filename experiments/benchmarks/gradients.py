@@ -1,0 +1,56 @@
+"""Gradients of layers.padded and layers.leaky against TensorFlow's own, timed.
+
+    python experiments/benchmarks/gradients.py [rounds]
+
+One line per feature map and type: milliseconds forward and backward (medians;
+the ways take turns), and the ratio. layers.py takes ours where the ratio is
+below 1.
+"""
+
+import statistics
+import sys
+
+import dmenet_tf  # noqa: F401  Before TensorFlow: it chooses oneDNN.
+
+# isort: split
+import padding
+import tensorflow as tf
+
+from dmenet_tf import layers
+
+SHAPES = [(4, 240, 240, 64), (4, 240, 240, 16), (4, 60, 60, 256)]
+PAIRS = {
+    'padding': (lambda x: tf.pad(x, padding.ROWS_AND_COLUMNS, 'SYMMETRIC'),
+                layers.padded),
+    'leaky': (lambda x: tf.nn.leaky_relu(x, 0.2),
+              lambda x: layers.leaky(x, 0.2))}
+
+
+def compiled(function):
+    """Forward and backward."""
+    @tf.function
+    def run(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        return tape.gradient(y, x, output_gradients=y)
+    return run
+
+
+def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    for dtype in (tf.float32, tf.bfloat16):
+        for shape in SHAPES:
+            x = tf.cast(tf.random.normal(shape), dtype)
+            for name, pair in PAIRS.items():
+                ways = [compiled(function) for function in pair]
+                times = zip(*[[padding.milliseconds(way, x, repeats=1)
+                               for way in ways] for _ in range(rounds)],
+                            strict=True)
+                plain, ours = map(statistics.median, times)
+                print(f'{dtype.name:8s} {shape!s:20s} {name:8s} '
+                      f'{plain:7.1f} {ours:7.1f}  {ours / plain:.2f}')
+
+
+if __name__ == '__main__':
+    main()

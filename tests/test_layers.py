@@ -1,0 +1,104 @@
+"""Our layers, and their gradients against those of plain ones."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dmenet_tf import layers
+
+
+def test_symmetric_padding_repeats_the_edge():
+    x = np.arange(6, dtype=np.float32).reshape(1, 2, 3, 1)
+    padded = np.asarray(layers.SymmetricPadding()(x))[0, ..., 0]
+    np.testing.assert_array_equal(padded, np.pad(x[0, ..., 0], 1, 'symmetric'))
+
+
+def test_the_gradient_of_doubling_adds_up_the_copies():
+    layer = layers.Doubling(2, interpolation='nearest')
+    x = tf.random.stateless_normal((1, 2, 3, 2), (0, 1))
+    weight = tf.random.stateless_normal((1, 4, 6, 2), (0, 2))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=True)
+        total = tf.reduce_sum(y * weight)
+    np.testing.assert_array_equal(y, np.repeat(np.repeat(x, 2, 1), 2, 2))
+    np.testing.assert_array_equal(y, layer(x))
+    expected = np.reshape(weight, (1, 2, 2, 3, 2, 2)).sum(axis=(2, 4))
+    np.testing.assert_allclose(tape.gradient(total, x), expected, atol=1e-6)
+
+
+def plain_padding(x):
+    return tf.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), 'SYMMETRIC')
+
+
+def plain_leaky(x):
+    return tf.nn.leaky_relu(x, 0.2)
+
+
+def leaky(x):
+    return layers.leaky(x, 0.2)
+
+
+def forward_and_back(function, x):
+    """(y, dL/dx) of L = sum(w y) with numbers w of float32."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+    w = tf.cast(tf.random.stateless_normal(y.shape, (0, 2)), y.dtype)
+    return y, tape.gradient(y, x, output_gradients=w)
+
+
+@pytest.mark.parametrize('ours, plain', [
+    (layers.padded, plain_padding), (leaky, plain_leaky)])
+@pytest.mark.parametrize('size', [(2, 2), (3, 2), (6, 5)])
+def test_gradients_are_those_of_the_plain_layers(ours, plain, size):
+    x = tf.random.stateless_normal((2, *size, 3), (0, 1))
+    for found, expected in zip(forward_and_back(ours, x),
+                               forward_and_back(plain, x), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_the_slope_at_zero_is_the_plain_layers():
+    x = tf.constant([-2.0, 0.0, 3.0])
+    _, gradient = forward_and_back(leaky, x)
+    _, expected = forward_and_back(plain_leaky, x)
+    np.testing.assert_array_equal(gradient, expected)
+
+
+@pytest.mark.parametrize('make, function, plain', [
+    (layers.SymmetricPadding, 'padded', plain_padding),
+    (lambda **kw: layers.LeakyReLU(0.2, **kw), 'leaky', plain_leaky)])
+def test_in_training_in_bfloat16_the_cheap_ones_are_used(
+        monkeypatch, make, function, plain):
+    used, cheap = [], getattr(layers, function)
+    monkeypatch.setattr(layers, function,
+                        lambda x, *slope: used.append(x.dtype)
+                        or cheap(x, *slope))
+    x = tf.random.stateless_normal((2, 4, 5, 3), (0, 1))
+    for policy in ('float32', 'mixed_float16', 'mixed_bfloat16'):
+        layer = make(dtype=policy)
+        for training in (False, True):
+            found = forward_and_back(lambda x: layer(x, training=training), x)  # noqa: B023
+            half = tf.cast(x, layer.compute_dtype)
+            expected = forward_and_back(plain, half)
+            for a, b in zip(found, expected, strict=True):
+                np.testing.assert_allclose(tf.cast(a, tf.float32),
+                                           tf.cast(b, tf.float32), rtol=1e-2)
+    assert used == [tf.bfloat16]
+
+
+@pytest.mark.parametrize('ours', [layers.padded, leaky])
+def test_xla_compiles_the_gradients(ours):
+    x = tf.cast(tf.random.stateless_normal((2, 4, 5, 3), (0, 1)), 'bfloat16')
+    compiled = tf.function(lambda x: forward_and_back(ours, x),
+                           jit_compile=True)
+    for a, b in zip(compiled(x), forward_and_back(ours, x), strict=True):
+        np.testing.assert_allclose(tf.cast(a, tf.float32),
+                                   tf.cast(b, tf.float32), rtol=1e-2)
+
+
+def test_one_pixel_is_padded_in_bfloat16_too():
+    x = tf.ones((1, 1, 3, 2))
+    layer = layers.SymmetricPadding(dtype='mixed_bfloat16')
+    y, gradient = forward_and_back(lambda x: layer(x, training=True), x)
+    assert y.shape == (1, 3, 5, 2) and gradient.shape == x.shape
