@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from dmenet_tf import sigma_files
-from dmenet_tf.syndof import capture, generate, render, scenes
+from dmenet_tf.syndof import capture, generate, outputs, render, scenes
 from dmenet_tf.syndof.pairs import Pair
 
 SMALL = generate.Recipe(seed=7, max_size=64)
@@ -218,11 +218,11 @@ def test_what_cannot_be_is_one_line(arguments, line):
                                   {'depth_unit': 'cm'}])
 def test_a_run_does_not_go_on_with_depth_read_otherwise(tmp_path, said):
     pair = Pair('a', 'a.png', 'a_depth.png')
-    generate.start_folder(tmp_path, generate.Recipe(), [pair])
-    generate.start_folder(tmp_path, generate.Recipe(), [pair])
+    outputs.start_folder(tmp_path, generate.Recipe(), [pair])
+    outputs.start_folder(tmp_path, generate.Recipe(), [pair])
     with pytest.raises(ValueError, match='was begun with scenes='):
-        generate.start_folder(tmp_path, generate.Recipe(),
-                              [dataclasses.replace(pair, **said)])
+        outputs.start_folder(tmp_path, generate.Recipe(),
+                             [dataclasses.replace(pair, **said)])
 
 
 def test_help_shows_every_flag_in_groups():
