@@ -46,6 +46,7 @@ from absl import flags  # noqa: E402
 
 from dmenet_tf import command, files  # noqa: E402
 from dmenet_tf.syndof import (  # noqa: E402
+    apertures,
     cameras,
     capture,
     check,
@@ -137,12 +138,19 @@ def _define_recipe():
         'shapes', scenes.SHAPES[1], 'The most shapes in a procedural scene; '
         '0: the background alone, such as one whole photograph.',
         lower_bound=0)
-    flags.DEFINE_enum(
-        'kernel', 'gaussian', generate.KERNELS, 'What a point becomes: the '
-        "paper's Gaussian, the disc that blurs alike, or mixed: one of them "
-        'an image.')
+    flags.DEFINE_string(
+        'kernel', 'gaussian', "What a point becomes: the paper's gaussian, the "
+        'disc that blurs alike, a polygon of 5 to 9 blades, a cats_eye that '
+        'narrows towards the corners; mixed: gaussian or disc, drawn for each '
+        'image; any: one of the four; or a FILE.npz of measured point spread '
+        'functions, psf [n, k, k] and, if wanted, sigma [n], px.')
     flags.DEFINE_bool(
         'linear_light', False, 'Blur in linear light, as lenses do.')
+    flags.DEFINE_float(
+        'highlights', 0.0, 'Lift small clipped spots by up to so many stops '
+        'beyond white before blurring, so that lights become discs; each image '
+        'draws its own; with --linear_light.', lower_bound=0.0,
+        upper_bound=16.0)
     flags.DEFINE_float(
         'noise', 0.0, 'Largest deviation of sensor noise, codes of 255; each '
         'image draws its own.', lower_bound=0.0, upper_bound=128.0)
@@ -165,6 +173,10 @@ def main(arguments: list[str]) -> int:
         raise command.UsageError('--camera is of photographs, not of --source.')
     if FLAGS.check and FLAGS.input_dir is None:
         raise command.UsageError('--check needs --input_dir.')
+    if FLAGS.highlights and not FLAGS.linear_light:
+        raise command.UsageError('--highlights needs --linear_light.')
+    if FLAGS.kernel not in generate.KERNELS:
+        FLAGS.kernel = _measured(FLAGS.kernel)
     if FLAGS.output_dir is None and not FLAGS.check:
         raise command.UsageError('Pass --output_dir.')
     if not FLAGS.check and known is None:
@@ -182,6 +194,16 @@ def main(arguments: list[str]) -> int:
     if problems:
         print(f'{len(problems)} problems, each in a line above.')
     return 1 if problems else 0
+
+
+def _measured(path):
+    """The absolute path of measured kernels, once they could be read."""
+    if os.path.splitext(path)[1].lower() not in apertures.SUFFIXES:
+        raise command.UsageError(
+            f'--kernel must be one of {", ".join(generate.KERNELS)}, or a .npz '
+            f'or .npy file. Received: {path}.')
+    apertures.read_stack(path)
+    return os.path.abspath(path)
 
 
 def _client():
@@ -268,7 +290,7 @@ def _recipe():
         textures=FLAGS.textures and os.path.abspath(FLAGS.textures),
         shapes=FLAGS.shapes, kernel=FLAGS.kernel,
         linear_light=FLAGS.linear_light, noise=FLAGS.noise,
-        jpeg_quality=FLAGS.jpeg_quality)
+        jpeg_quality=FLAGS.jpeg_quality, highlights=FLAGS.highlights)
 
 
 def _table(totals):

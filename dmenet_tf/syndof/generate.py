@@ -17,6 +17,7 @@ from PIL import Image
 
 from dmenet_tf import files, optics
 from dmenet_tf.syndof import (
+    apertures,
     capture,
     check,
     develop,
@@ -30,7 +31,7 @@ from dmenet_tf.syndof.outputs import PROCEDURAL, Record
 if TYPE_CHECKING:  # It takes half a second to import.
     from distributed import Client
 
-KERNELS = (*render.KERNELS, 'mixed')
+KERNELS = (*render.KERNELS, 'mixed', *apertures.SHAPES, 'any')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +47,11 @@ class Recipe:
         max_size: Longest side, px; larger scenes are made smaller; 0: none is.
         textures: Folder of photographs for procedural scenes, or None.
         shapes: The most in a procedural scene.
-        kernel: One of KERNELS; mixed draws one of the two for each image.
+        kernel: One of KERNELS, or a file as apertures.read_stack takes it;
+            mixed draws Gaussian or disc for each image, any one of all.
         linear_light: Blur in linear light.
+        highlights: Most stops that clipped spots are lifted by; each image
+            draws its own from [0, highlights]. Linear light only.
         noise: Largest deviation of the noise, codes of 255; each image draws
             its own from [0, noise].
         jpeg_quality: Each image goes through a JPEG of a quality drawn from
@@ -64,6 +68,7 @@ class Recipe:
     linear_light: bool = False
     noise: float = 0.0
     jpeg_quality: int = 0
+    highlights: float = 0.0
 
 
 def generate(output_dir: str | pathlib.Path, count: int, recipe: Recipe,
@@ -186,11 +191,17 @@ def photograph(image: np.ndarray, shot: capture.Capture, recipe: Recipe,
     """
     rng = develop.develop_rng(recipe.seed, index)
     # All are always drawn, so that one option does not change another's.
-    kernel = str(rng.choice(render.KERNELS))
+    mixed = str(rng.choice(render.KERNELS))
     noise, quality = recipe.noise * rng.uniform(), rng.uniform()
-    if recipe.kernel != 'mixed':
-        kernel = recipe.kernel
+    lens = apertures.aperture_rng(recipe.seed, index)
+    stops = recipe.highlights * lens.uniform()
+    kind = str(lens.choice((*render.KERNELS, *apertures.SHAPES)))
+    kind = {'mixed': mixed, 'any': kind}.get(recipe.kernel, recipe.kernel)
+    kernel, drawn = ((kind, {}) if kind in render.KERNELS
+                     else apertures.draw(kind, lens))
     light = develop.linear_from_srgb(image) if recipe.linear_light else image
+    if stops:
+        light = develop.lift_highlights(light, image, stops)
     light = _blend(light, shot, recipe.sampler, kernel)
     if noise:
         light = develop.add_noise(light, noise, rng)
@@ -201,8 +212,9 @@ def photograph(image: np.ndarray, shot: capture.Capture, recipe: Recipe,
         quality = round(recipe.jpeg_quality
                         + (100 - recipe.jpeg_quality) * quality)
         picture = develop.through_jpeg(picture, quality)
-    return picture, {'kernel': kernel, 'linear_light': recipe.linear_light,
-                     'noise': noise,
+    return picture, {'kernel': kind, **drawn,
+                     'linear_light': recipe.linear_light,
+                     'highlights': stops, 'noise': noise,
                      'jpeg_quality': quality if recipe.jpeg_quality else 0}
 
 

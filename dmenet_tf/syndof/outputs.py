@@ -118,13 +118,17 @@ def start_folder(output_dir: pathlib.Path, recipe: Any,
     if not path.exists():
         _write_json(path, {**ours, 'complete': False})
         return
-    theirs = json.loads(path.read_text())
+    # What a recipe did not have when the folder was begun is as unasked.
+    unasked = {field.name: field.default
+               for field in dataclasses.fields(recipe)
+               if field.default is not dataclasses.MISSING}
+    theirs = {**unasked, **_flat(json.loads(path.read_text()))}
     for key, value in _flat(ours).items():
-        if _flat(theirs).get(key) != value:
+        if theirs.get(key) != value:
             raise ValueError(
-                f'{output_dir} was begun with {key}='
-                f'{_flat(theirs).get(key)!r}; go on with that, or choose '
-                f'another folder. Received: {key}={value!r}.')
+                f'{output_dir} was begun with {key}={theirs.get(key)!r}; go on '
+                'with that, or choose another folder. Received: '
+                f'{key}={value!r}.')
 
 
 def finish_folder(output_dir: pathlib.Path, recipe: Any,

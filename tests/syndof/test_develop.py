@@ -15,6 +15,23 @@ def test_srgb_curve_by_hand_and_back():
         atol=1e-6)
 
 
+def test_small_clipped_spots_are_lifted_and_large_ones_hardly():
+    image = np.full((60, 60, 3), 0.5, np.float32)
+    image[5:7, 5:7] = 1.0  # a lamp
+    image[10, 10] = [1.0, 0.2, 0.2]  # a red one
+    image[15, 15] = 0.975  # half way between the knee and white
+    image[20:60, 20:60] = 1.0  # the sky: 16 times SPOT_AREA
+    light = develop.linear_from_srgb(image)
+    gain = develop.lift_highlights(light, image, 5.0) / light
+    assert gain[5:7, 5:7] == pytest.approx(32.0)
+    assert gain[10, 10] == pytest.approx(32.0)
+    assert gain[15, 15] == pytest.approx(1 + 31 / 2, rel=1e-5)
+    assert gain[20:60, 20:60] == pytest.approx(1 + 31 / 16)
+    assert np.sum(gain != 1) == 3 * (4 + 1 + 1 + 1600)
+    np.testing.assert_array_equal(
+        develop.lift_highlights(light, image, 0.0), light)
+
+
 def test_noise_has_the_deviation_that_was_asked():
     rng = develop.develop_rng(0, 0)
     bright = develop.add_noise(np.ones((200, 200, 3)), 5.0, rng)
