@@ -147,9 +147,9 @@ def _define_recipe():
     flags.DEFINE_bool(
         'linear_light', False, 'Blur in linear light, as lenses do.')
     flags.DEFINE_float(
-        'highlights', 0.0, 'Lift small clipped spots by up to so many stops '
-        'beyond white before blurring, so that lights become discs; each image '
-        'draws its own; with --linear_light.', lower_bound=0.0,
+        'highlights', 0.0, 'Lift clipped spots in the dark by up to so many '
+        'stops beyond white before blurring, so that lights become discs; each '
+        'image draws its own; with --linear_light.', lower_bound=0.0,
         upper_bound=16.0)
     flags.DEFINE_float(
         'noise', 0.0, 'Largest deviation of sensor noise, codes of 255; each '

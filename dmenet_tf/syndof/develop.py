@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 KNEE = 0.95  # of [0, 1], as stored; above it a pixel may be clipped
-SPOT_AREA = 100  # px
+WINDOW = 65  # px, of what is around a spot
 
 
 def develop_rng(seed: int, index: int) -> np.random.Generator:
@@ -37,27 +37,27 @@ def srgb_from_linear(light: npt.ArrayLike) -> npt.NDArray[np.float32]:
 
 def lift_highlights(light: np.ndarray, image: np.ndarray, stops: float
                     ) -> npt.NDArray[np.float32]:
-    """Gives small spots that are clipped a radiance beyond white.
+    """Gives clipped spots a radiance beyond white.
 
     A defocused lamp is a disc because it is far brighter than white, which a
     sharp picture cannot tell. How much is clipped goes from nothing at KNEE to
     all at 1 in the brightest channel [Eilertsen 2017, "HDR image reconstruction
-    from a single exposure", Eq. 2]. A lamp or a reflection is small; sky, walls
-    and paper are large and hardly brighter than white: what is above white of a
-    spot is lifted in full up to SPOT_AREA, beyond in inverse proportion.
+    from a single exposure", Section 3]. A lamp or a reflection is small amid
+    what is darker; sky, paper and the threads of a white cloth are hardly
+    brighter than white. So the gain over 1 falls with (1 - m)^4, where m is
+    the mean light in a square of WINDOW px.
 
     Args:
         light: [h, w, 3], linear.
         image: [h, w, 3], the same as stored, [0, 1].
-        stops: log2 of the gain of a small clipped spot.
+        stops: log2 of the gain of a spot in the dark.
 
     Returns:
         [h, w, 3], float32, not clipped.
     """
     clipped = np.clip((image.max(-1) - KNEE) / (1 - KNEE), 0, 1)
-    spots, _ = ndimage.label(clipped > 0)
-    area = np.bincount(spots.ravel())
-    share = np.minimum(1.0, SPOT_AREA / np.maximum(area, 1))[spots]
+    around = ndimage.uniform_filter(light.max(-1).astype(np.float64), WINDOW)
+    share = (1 - np.clip(around, 0, 1))**4
     gain = 1 + (2.0**stops - 1) * share * clipped
     return (light * gain[..., None]).astype(np.float32)
 
