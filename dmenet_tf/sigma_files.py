@@ -6,6 +6,7 @@
                         a SYNDOF folder's sigma/NAME.png
     blur_map/NAME.png   the authors': 10 sigma, or 10 (2 sigma + 1)
     mask                two codes, 0 and a larger one; the larger is blurred
+    valid/NAME.png      where sigma/NAME.png counts: 0 = left out
 
 This is the only module that knows what a code of a file is worth. A file that
 does not say what its numbers are is refused, by its name: a wrong unit would
@@ -23,7 +24,8 @@ from PIL import Image
 from dmenet_tf import deep_images, files, images, made_with, optics
 
 CODES_PER_PX = 1000  # of a 16-bit file: sigma = code / 1000 px
-MAX_CODE = 65535  # so 65.535 px is the largest sigma of a 16-bit file
+MAX_CODE = 65534  # so 65.534 px is the largest sigma of a 16-bit file
+LEFT_OUT = 65535  # among labels: this pixel's sigma is not known
 _AUTHORS_CODES_PER_PX = 10
 # Of the authors' shared files: 10 (2 sigma + 1) = 150 d, see optics.legacy15.
 _AUTHORS_CODES_OF_ONE = 150
@@ -33,15 +35,19 @@ def codes_from_sigma(sigma: npt.ArrayLike) -> npt.NDArray[np.uint16]:
     """sigma, px -> the codes of a 16-bit file, thousandths of a px.
 
     Args:
-        sigma: px, >= 0; what is above 65.535 px becomes the largest code.
+        sigma: px, >= 0; what is above 65.534 px becomes MAX_CODE, NaN
+            LEFT_OUT.
     """
-    codes = np.rint(np.asarray(sigma, np.float64) * CODES_PER_PX)
-    return np.clip(codes, 0, MAX_CODE).astype(np.uint16)
+    sigma = np.asarray(sigma, np.float64)
+    codes = np.clip(np.rint(sigma * CODES_PER_PX), 0, MAX_CODE)
+    return np.where(np.isnan(sigma), LEFT_OUT, codes).astype(np.uint16)
 
 
 def sigma_from_codes(codes: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """The codes of a 16-bit file -> sigma, px; inverts codes_from_sigma."""
-    return np.asarray(codes, np.float32) / np.float32(CODES_PER_PX)
+    """The codes of a label -> sigma, px; inverts codes_from_sigma."""
+    codes = np.asarray(codes)
+    sigma = codes.astype(np.float32) / np.float32(CODES_PER_PX)
+    return np.where(codes == LEFT_OUT, np.float32(np.nan), sigma)
 
 
 def write_npy(path: str | pathlib.Path, sigma: np.ndarray,
@@ -72,7 +78,7 @@ def write_png(path: str | pathlib.Path, sigma: np.ndarray,
 
     Args:
         path: Of the .png.
-        sigma: [h, w] px; above 65.535 px it is cut.
+        sigma: [h, w] px; above 65.534 px it is cut.
         compress_level: Of zlib.
         said: What it was made with, see made_with.
     """
@@ -200,6 +206,43 @@ def read_mask(path: str | pathlib.Path) -> npt.NDArray[np.bool_]:
     if high == 0:
         return np.zeros(codes.shape, bool)
     return codes == high
+
+
+def write_valid(path: str | pathlib.Path, valid: np.ndarray,
+                compress_level: int = 6) -> None:
+    """Writes where a sigma map counts: 255, and 0 where it is left out.
+
+    Args:
+        path: Of the .png.
+        valid: [h, w], bool.
+        compress_level: Of zlib.
+    """
+    picture = Image.fromarray(np.where(valid, 255, 0).astype(np.uint8))
+    with files.atomic_path(path) as temporary:
+        picture.save(temporary, compress_level=compress_level)
+
+
+def read_valid(path: str | pathlib.Path,
+               shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Reads where a sigma map counts: where this file is not 0.
+
+    Args:
+        path: A grey picture, or RGB(A) as read_mask takes it.
+        shape: (h, w) of the map.
+
+    Returns:
+        [h, w].
+
+    Raises:
+        FileNotFoundError, ValueError: One line that names the file: colours,
+            or another size than the map's.
+    """
+    codes = read_grey(path)
+    if codes.shape != shape:
+        (h, w), (height, width) = codes.shape, shape
+        raise ValueError(f'{path}: it is {w} x {h} px, its sigma map {width} x '
+                         f'{height} px.')
+    return codes != 0
 
 
 def read_array(path: str | pathlib.Path) -> np.ndarray:

@@ -41,11 +41,11 @@ def test_png16_says_its_scale_and_keeps_a_thousandth(tmp_path):
 def test_png16_says_what_it_cuts(tmp_path, caplog):
     path = tmp_path / 'a_sigma16.png'
     with caplog.at_level(logging.WARNING, 'absl'):
-        maps.write(np.float32([[65.535, 1]]), 'png16', path)
+        maps.write(np.float32([[65.534, 1]]), 'png16', path)
         assert not caplog.text
         maps.write(np.float32([[80.25, 1]]), 'png16', path)
-    assert sigma_files.read_sigma(path)[0, 0] == np.float32(65.535)
-    assert (f'{path}: its largest sigma, 80.25 px, is cut to 65.535 px, the '
+    assert sigma_files.read_sigma(path)[0, 0] == np.float32(65.534)
+    assert (f'{path}: its largest sigma, 80.25 px, is cut to 65.534 px, the '
             'most that 16 bits hold; --format=npy or tiff keeps it.'
             in caplog.text)
 

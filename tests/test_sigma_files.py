@@ -26,10 +26,25 @@ def test_what_is_written_is_read(tmp_path, write, name, tolerance):
 
 
 def test_codes_are_thousandths_of_a_px():
-    assert sigma_files.codes_from_sigma([0.0, 2.7374, 70.0]).tolist() == [
-        0, 2737, 65535]
-    np.testing.assert_allclose(sigma_files.sigma_from_codes([0, 2737]),
-                               [0, 2.737], rtol=1e-6)
+    codes = sigma_files.codes_from_sigma([0.0, 2.7374, 70.0, np.nan])
+    assert codes.tolist() == [0, 2737, 65534, 65535]
+    np.testing.assert_allclose(sigma_files.sigma_from_codes(codes),
+                               [0, 2.737, 65.534, np.nan], rtol=1e-6)
+
+
+@pytest.mark.parametrize('codes', [
+    [[0, 255], [1, 0]], [[[0] * 3, [9] * 3], [[1] * 3, [0] * 3]]])
+def test_what_is_not_0_counts(tmp_path, codes):
+    path = tmp_path / 'a.png'
+    iio.imwrite(path, np.array(codes, np.uint8))
+    valid = sigma_files.read_valid(path, (2, 2))
+    assert valid.tolist() == [[False, True], [True, False]]
+    sigma_files.write_valid(path, valid)
+    assert iio.imread(path).tolist() == [[0, 255], [255, 0]]
+    assert sigma_files.read_valid(path, (2, 2)).tolist() == valid.tolist()
+    with pytest.raises(ValueError, match=r'a.png: it is 2 x 2 px, its sigma '
+                                         r'map 3 x 2 px\.'):
+        sigma_files.read_valid(path, (2, 3))
 
 
 def test_sixteen_bits_without_a_unit_are_thousandths(tmp_path):

@@ -4,6 +4,7 @@
     python -m dmenet_tf.syndof --input_dir=DIR --count=8231 --output_dir=OUT
     python -m dmenet_tf.syndof --input_dir=DIR --check
     python -m dmenet_tf.syndof --input_dir=DIR --preview=6 --output_dir=OUT
+    python -m dmenet_tf.syndof --camera=TABLE.csv --output_dir=OUT
 
 The same command again goes on where it was stopped. DIR may be
 
@@ -20,6 +21,16 @@ The same command again goes on where it was stopped. DIR may be
 Depth: .dpt, .pfm (with calib.txt beside it), 8- and 16-bit .png, grey or RGB,
 .npy, .npz, .tif, .exr, .hdf5. A scenes.json in DIR may give depth_unit,
 depth_scale and the split of each scene. Check a new folder first.
+
+--camera takes the pictures as photographs that are defocused already: nothing
+is rendered, sigma follows from their depth and from how they were taken, and
+valid/ says where it is known. A .json holds for all of DIR:
+
+    {"focus_m": 1.7, "focal_mm": 35, "f_number": 2.8, "pitch_um": 6.1}
+
+In a .csv each row is a photograph; it can be the LIST.csv too. More columns:
+coc_factor_px in place of the last three, floor_px, dy, dx, edge_px, edge_jump,
+scene; see dmenet_tf/syndof/cameras.py.
 """
 
 import contextlib
@@ -35,20 +46,24 @@ from absl import flags  # noqa: E402
 
 from dmenet_tf import command, files  # noqa: E402
 from dmenet_tf.syndof import (  # noqa: E402
+    apertures,
+    cameras,
     capture,
     check,
     generate,
     layouts,
+    outputs,
     pairs,
+    photographs,
     rgbd,
     scenes,
 )
 
 FLAGS = flags.FLAGS
 GROUPS = {
-    'Scenes': ('input_dir', 'source', 'check', 'preview', 'layout',
-               'depth_unit', 'depth_scale', 'sky_depth', 'split', 'max_ssim',
-               'min_psnr_gap'),
+    'Scenes': ('input_dir', 'source', 'camera', 'check', 'preview',
+               'layout', 'depth_unit', 'depth_scale', 'sky_depth', 'split',
+               'max_ssim', 'min_psnr_gap'),
     'What is made': ('output_dir', 'count', 'seed', 'workers', 'scheduler')}
 
 
@@ -72,7 +87,10 @@ def _define_scenes():
         'input_dir', None, 'Folder, .csv or .mat of RGB-D scenes, in one of '
         'the layouts above.')
     flags.DEFINE_enum(
-        'source', None, [generate.PROCEDURAL], 'Scenes that need no input.')
+        'source', None, [outputs.PROCEDURAL], 'Scenes that need no input.')
+    flags.DEFINE_string(
+        'camera', None, 'A .json or .csv of how the pictures were taken, which '
+        'are photographs that are defocused already: label them.')
     flags.DEFINE_bool(
         'check', False, 'Read every scene, print what is wrong, make nothing.')
     flags.DEFINE_integer(
@@ -120,12 +138,19 @@ def _define_recipe():
         'shapes', scenes.SHAPES[1], 'The most shapes in a procedural scene; '
         '0: the background alone, such as one whole photograph.',
         lower_bound=0)
-    flags.DEFINE_enum(
-        'kernel', 'gaussian', generate.KERNELS, 'What a point becomes: the '
-        "paper's Gaussian, the disc that blurs alike, or mixed: one of them "
-        'an image.')
+    flags.DEFINE_string(
+        'kernel', 'gaussian', "What a point becomes: the paper's gaussian, the "
+        'disc that blurs alike, a polygon of 5 to 9 blades, a cats_eye that '
+        'narrows towards the corners; mixed: gaussian or disc, drawn for each '
+        'image; any: one of the four; or a FILE.npz of measured point spread '
+        'functions, psf [n, k, k] and, if wanted, sigma [n], px.')
     flags.DEFINE_bool(
         'linear_light', False, 'Blur in linear light, as lenses do.')
+    flags.DEFINE_float(
+        'highlights', 0.0, 'Lift clipped spots in the dark by up to so many '
+        'stops beyond white before blurring, so that lights become discs; each '
+        'image draws its own; with --linear_light.', lower_bound=0.0,
+        upper_bound=16.0)
     flags.DEFINE_float(
         'noise', 0.0, 'Largest deviation of sensor noise, codes of 255; each '
         'image draws its own.', lower_bound=0.0, upper_bound=128.0)
@@ -138,26 +163,47 @@ def main(arguments: list[str]) -> int:
     """Runs the command; returns its exit status."""
     if arguments:
         raise command.UsageError(f'Unexpected arguments: {arguments}.')
+    known = None if FLAGS.camera is None else cameras.read(FLAGS.camera)
+    if isinstance(known, dict) and FLAGS.input_dir is None:
+        FLAGS.input_dir = FLAGS.camera
     if (FLAGS.input_dir is None) == (FLAGS.source is None):
         raise command.UsageError(
             'Pass --input_dir=DIR or --source=procedural.')
+    if FLAGS.source is not None and known is not None:
+        raise command.UsageError('--camera is of photographs, not of --source.')
     if FLAGS.check and FLAGS.input_dir is None:
         raise command.UsageError('--check needs --input_dir.')
+    if FLAGS.highlights and not FLAGS.linear_light:
+        raise command.UsageError('--highlights needs --linear_light.')
+    if FLAGS.kernel not in generate.KERNELS:
+        FLAGS.kernel = _measured(FLAGS.kernel)
     if FLAGS.output_dir is None and not FLAGS.check:
         raise command.UsageError('Pass --output_dir.')
-    if not FLAGS.check:
+    if not FLAGS.check and known is None:
         command.require('numba', 'data')
     with _client() as client:
         found, problems = None, []
         if FLAGS.input_dir is not None:
             found, problems = _usable_scenes(client)
+        taken = (None if known is None
+                 else photographs.cameras_of(found or [], known))
         if FLAGS.preview:
-            _write_preview(found)
+            _write_preview(found, taken)
         elif not FLAGS.check:
-            problems += _generate(found, client)
+            problems += _generate(found, taken, client)
     if problems:
         print(f'{len(problems)} problems, each in a line above.')
     return 1 if problems else 0
+
+
+def _measured(path):
+    """The absolute path of measured kernels, once they could be read."""
+    if os.path.splitext(path)[1].lower() not in apertures.SUFFIXES:
+        raise command.UsageError(
+            f'--kernel must be one of {", ".join(generate.KERNELS)}, or a .npz '
+            f'or .npy file. Received: {path}.')
+    apertures.read_stack(path)
+    return os.path.abspath(path)
 
 
 def _client():
@@ -211,21 +257,28 @@ def _distinct(found, client):
     return kept
 
 
-def _write_preview(found):
+def _write_preview(found, taken):
     from dmenet_tf.syndof import preview
     count = min(FLAGS.preview, len(found)) if found else FLAGS.preview
     places = np.linspace(0, len(found or []) - 1, count).round().astype(int)
     chosen = [found[place] for place in places] if found else [None] * count
     path = os.path.join(FLAGS.output_dir, 'preview.png')
-    preview.write_preview(path, _recipe(), chosen)
+    if taken is not None:
+        preview.write_photographs(path, chosen, [taken[i] for i in places])
+    else:
+        preview.write_preview(path, _recipe(), chosen)
     print(f'Wrote {path}.')
 
 
-def _generate(found, client):
+def _generate(found, taken, client):
     """Makes the images, prints their table; returns problem lines."""
-    records, errors = generate.generate(FLAGS.output_dir, FLAGS.count,
-                                        _recipe(), found, client)
-    print(_table(generate.totals(records, found)))
+    if taken is not None:
+        records, errors = photographs.label(FLAGS.output_dir, found, taken,
+                                            client)
+    else:
+        records, errors = generate.generate(FLAGS.output_dir, FLAGS.count,
+                                            _recipe(), found, client)
+    print(_table(outputs.totals(records, found)))
     print(f'{FLAGS.output_dir} holds {len(records)} images.')
     return errors
 
@@ -237,7 +290,7 @@ def _recipe():
         textures=FLAGS.textures and os.path.abspath(FLAGS.textures),
         shapes=FLAGS.shapes, kernel=FLAGS.kernel,
         linear_light=FLAGS.linear_light, noise=FLAGS.noise,
-        jpeg_quality=FLAGS.jpeg_quality)
+        jpeg_quality=FLAGS.jpeg_quality, highlights=FLAGS.highlights)
 
 
 def _table(totals):

@@ -79,14 +79,14 @@ def read_pair(pair: pairs.Pair
         FileNotFoundError: A file of the pair is gone.
         ValueError: One line that names the file and what is wrong with it.
     """
-    scene = _read(pair)
+    scene = read_scene(pair)
     return scene.image, rgbd.fill_unknown(scene.depth_m)
 
 
 def inspect(pair: pairs.Pair) -> Report:
     """Returns the Report on a pair; never raises on what the files hold."""
     try:
-        scene = _read(pair)
+        scene = read_scene(pair)
     except (ValueError, OSError) as error:
         return Report(pair.name, problem=images.one_line(error) + '.')
     raw = scene.depth_m
@@ -110,8 +110,12 @@ def line(report: Report) -> str:
     return '; '.join([text, *report.notes, *report.warnings])
 
 
-def _read(pair):
-    """The Scene of a pair, after all that can be refused."""
+def read_scene(pair: pairs.Pair) -> Scene:
+    """Reads a pair as its files have it.
+
+    Raises:
+        FileNotFoundError, ValueError: As read_pair.
+    """
     layout = layouts.LAYOUTS.get(pair.layout, layouts.PLAIN)
     image = rgbd.read_image(pair.image, pair.index)
     codes, native = depth_files.read_codes(pair.depth, pair.index,

@@ -1,4 +1,4 @@
-"""What a camera does around the blur: linear light, noise, JPEG.
+"""What a camera does around the blur: linear light, highlights, noise, JPEG.
 
 None of it is in the paper, whose images are blurred as stored; each brings
 renders nearer to photographs. Blur happens in light, before the sRGB curve;
@@ -10,6 +10,10 @@ import io
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from scipy import ndimage
+
+KNEE = 0.95  # of [0, 1], as stored; above it a pixel may be clipped
+WINDOW = 65  # px, of what is around a spot
 
 
 def develop_rng(seed: int, index: int) -> np.random.Generator:
@@ -29,6 +33,33 @@ def srgb_from_linear(light: npt.ArrayLike) -> npt.NDArray[np.float32]:
     light = np.clip(np.asarray(light, np.float32), 0, 1)
     return np.where(light <= 0.0031308, light * 12.92,
                     1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
+
+
+def lift_highlights(light: np.ndarray, image: np.ndarray, stops: float
+                    ) -> npt.NDArray[np.float32]:
+    """Gives clipped spots a radiance beyond white.
+
+    A defocused lamp is a disc because it is far brighter than white, which a
+    sharp picture cannot tell. How much is clipped goes from nothing at KNEE to
+    all at 1 in the brightest channel [Eilertsen 2017, "HDR image reconstruction
+    from a single exposure", Section 3]. A lamp or a reflection is small amid
+    what is darker; sky, paper and the threads of a white cloth are hardly
+    brighter than white. So the gain over 1 falls with (1 - m)^4, where m is
+    the mean light in a square of WINDOW px.
+
+    Args:
+        light: [h, w, 3], linear.
+        image: [h, w, 3], the same as stored, [0, 1].
+        stops: log2 of the gain of a spot in the dark.
+
+    Returns:
+        [h, w, 3], float32, not clipped.
+    """
+    clipped = np.clip((image.max(-1) - KNEE) / (1 - KNEE), 0, 1)
+    around = ndimage.uniform_filter(light.max(-1).astype(np.float64), WINDOW)
+    share = (1 - np.clip(around, 0, 1))**4
+    gain = 1 + (2.0**stops - 1) * share * clipped
+    return (light * gain[..., None]).astype(np.float32)
 
 
 def add_noise(image: np.ndarray, deviation: float,

@@ -1,43 +1,37 @@
-"""From scenes to a SYNDOF folder: which picture is made, and how it is kept.
-
-    OUT/image/NAME.png    8-bit RGB
-    OUT/sigma/NAME.png    16 bits, see sigma_files
-    OUT/manifest.jsonl    one line an image: scene, S1, alpha, layers, ...
-    OUT/dataset.json      version, recipe, totals by source
+"""From scenes to a SYNDOF folder: which picture is made, and of what.
 
 Image k depends on the recipe and on k alone, so any number of workers, and
-any number of interruptions, gives the same bytes. Its record is kept in
-OUT/.records until all are there, and is written last: a record says that both
-pictures are complete. A second run makes what has no record.
+any number of interruptions, gives the same bytes. outputs.py keeps them.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import hashlib
-import json
 import pathlib
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import imageio.v3 as iio
 import numpy as np
 import numpy.typing as npt
-from absl import logging
 from PIL import Image
 
-from dmenet_tf import files, optics, sigma_files
-from dmenet_tf.syndof import capture, check, develop, pairs, render, scenes
+from dmenet_tf import files, optics
+from dmenet_tf.syndof import (
+    apertures,
+    capture,
+    check,
+    develop,
+    outputs,
+    pairs,
+    render,
+    scenes,
+)
+from dmenet_tf.syndof.outputs import PROCEDURAL, Record
 
 if TYPE_CHECKING:  # It takes half a second to import.
     from distributed import Client
 
-Record = dict[str, Any]
-VERSION = 3  # of what is drawn: a change of any pixel raises it
-PROCEDURAL = 'procedural'
-KERNELS = (*render.KERNELS, 'mixed')
-_PNG_LEVEL = 4  # 3 % larger than 6, in half the time
+KERNELS = (*render.KERNELS, 'mixed', *apertures.SHAPES, 'any')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +47,11 @@ class Recipe:
         max_size: Longest side, px; larger scenes are made smaller; 0: none is.
         textures: Folder of photographs for procedural scenes, or None.
         shapes: The most in a procedural scene.
-        kernel: One of KERNELS; mixed draws one of the two for each image.
+        kernel: One of KERNELS, or a file as apertures.read_stack takes it;
+            mixed draws Gaussian or disc for each image, any one of all.
         linear_light: Blur in linear light.
+        highlights: Most stops that clipped spots are lifted by; each image
+            draws its own from [0, highlights]. Linear light only.
         noise: Largest deviation of the noise, codes of 255; each image draws
             its own from [0, noise].
         jpeg_quality: Each image goes through a JPEG of a quality drawn from
@@ -71,6 +68,7 @@ class Recipe:
     linear_light: bool = False
     noise: float = 0.0
     jpeg_quality: int = 0
+    highlights: float = 0.0
 
 
 def generate(output_dir: str | pathlib.Path, count: int, recipe: Recipe,
@@ -96,43 +94,9 @@ def generate(output_dir: str | pathlib.Path, count: int, recipe: Recipe,
     if found is None and recipe.textures:
         scenes.find_photographs(recipe.textures)
     output_dir = pathlib.Path(output_dir).absolute()
-    start_folder(output_dir, recipe, found)
-    records = read_records(output_dir)
-    if len(records) > count:
-        raise ValueError(f'{output_dir} holds {len(records)} images already. '
-                         f'Received: count={count}.')
-    todo = [k for k in range(count) if k not in records]
-    if records:
-        logging.info('%d of %d images are there; making %d.', len(records),
-                     count, len(todo))
-    made, errors = _make(output_dir, recipe, found, todo, client)
-    records.update((record['index'], record) for record in made)
-    ordered = [records[k] for k in sorted(records)]
-    finish_folder(output_dir, recipe, found, ordered, complete=not errors)
-    return ordered, errors
-
-
-def _make(output_dir, recipe, found, todo, client):
-    """Makes images `todo`; returns records and error lines, printed."""
     tasks = [(recipe, k, _pair_of(recipe, k, found), str(output_dir))
-             for k in todo]
-    made, errors = [], []
-    with files.progress(total=len(tasks), unit='image', desc='SYNDOF') as bar:
-        for record in _unordered(client, make_image, tasks):
-            bar.update()
-            if 'error' in record:
-                errors.append(record['error'])
-                files.complain(record['error'])
-            else:
-                made.append(record)
-    return made, errors
-
-
-def _unordered(client, function, tasks):
-    if client is None:
-        return (function(*task) for task in tasks)
-    from dmenet_tf.syndof import cluster
-    return cluster.unordered(client, function, tasks)
+             for k in range(count)]
+    return outputs.fill(output_dir, recipe, found, make_image, tasks, client)
 
 
 def survey(found: Sequence[pairs.Pair],
@@ -145,7 +109,7 @@ def survey(found: Sequence[pairs.Pair],
     reports = {}
     tasks = [(pair,) for pair in found]
     with files.progress(total=len(tasks), unit='scene', desc='Check') as bar:
-        for report in _unordered(client, check.inspect, tasks):
+        for report in outputs.unordered(client, check.inspect, tasks):
             bar.update()
             reports[report.name] = report
     return [reports[pair.name] for pair in found]
@@ -156,7 +120,7 @@ def thumbnails(found: Sequence[pairs.Pair], client: Client | None = None
     """distinct.thumbnail of each pair, in order."""
     from dmenet_tf.syndof import distinct
     tasks = [(pair,) for pair in found]
-    made = dict(_unordered(client, distinct.thumbnail, tasks))
+    made = dict(outputs.unordered(client, distinct.thumbnail, tasks))
     return [made[pair.name] for pair in found]
 
 
@@ -174,7 +138,7 @@ def make_image(recipe: Recipe, index: int, pair: pairs.Pair | None,
         record = {'name': f'{index:06d}', 'index': index,
                   'seed': recipe.seed, **_origin(index, pair),
                   'sampler': recipe.sampler, **shot.settings, **settings}
-        write_image(pathlib.Path(output_dir), record, picture,
+        outputs.write_image(pathlib.Path(output_dir), record, picture,
                     shot.sigma[shot.layer])
     except (OSError, ValueError) as error:
         return {'error': f"image {index} ({_origin(index, pair)['scene']}): "
@@ -227,11 +191,17 @@ def photograph(image: np.ndarray, shot: capture.Capture, recipe: Recipe,
     """
     rng = develop.develop_rng(recipe.seed, index)
     # All are always drawn, so that one option does not change another's.
-    kernel = str(rng.choice(render.KERNELS))
+    mixed = str(rng.choice(render.KERNELS))
     noise, quality = recipe.noise * rng.uniform(), rng.uniform()
-    if recipe.kernel != 'mixed':
-        kernel = recipe.kernel
+    lens = apertures.aperture_rng(recipe.seed, index)
+    stops = recipe.highlights * lens.uniform()
+    kind = str(lens.choice((*render.KERNELS, *apertures.SHAPES)))
+    kind = {'mixed': mixed, 'any': kind}.get(recipe.kernel, recipe.kernel)
+    kernel, drawn = ((kind, {}) if kind in render.KERNELS
+                     else apertures.draw(kind, lens))
     light = develop.linear_from_srgb(image) if recipe.linear_light else image
+    if stops:
+        light = develop.lift_highlights(light, image, stops)
     light = _blend(light, shot, recipe.sampler, kernel)
     if noise:
         light = develop.add_noise(light, noise, rng)
@@ -242,8 +212,9 @@ def photograph(image: np.ndarray, shot: capture.Capture, recipe: Recipe,
         quality = round(recipe.jpeg_quality
                         + (100 - recipe.jpeg_quality) * quality)
         picture = develop.through_jpeg(picture, quality)
-    return picture, {'kernel': kernel, 'linear_light': recipe.linear_light,
-                     'noise': noise,
+    return picture, {'kernel': kind, **drawn,
+                     'linear_light': recipe.linear_light,
+                     'highlights': stops, 'noise': noise,
                      'jpeg_quality': quality if recipe.jpeg_quality else 0}
 
 
@@ -252,90 +223,6 @@ def _blend(light, shot, sampler, kernel):
         return render.blend_filled(light, shot.layer, shot.sigma, shot.front,
                                    kernel)
     return render.blend_layers(light, shot.layer, shot.sigma, kernel)
-
-
-def write_image(output_dir: pathlib.Path, record: Record,
-                picture: npt.NDArray[np.uint8],
-                sigma: npt.NDArray[np.float32]) -> None:
-    """Writes both pictures, then the record that says they are complete."""
-    name = record['name'] + '.png'
-    with files.atomic_path(output_dir / 'image' / name) as path:
-        iio.imwrite(path, picture, compress_level=_PNG_LEVEL)
-    sigma_files.write_png(output_dir / 'sigma' / name, sigma, _PNG_LEVEL)
-    with files.atomic_path(_record_path(output_dir, record['name'])) as path:
-        path.write_text(json.dumps(record))
-
-
-def start_folder(output_dir: pathlib.Path, recipe: Recipe,
-                 found: Sequence[pairs.Pair] | None) -> None:
-    """Notes the recipe in a new folder, or checks that of an old one."""
-    path = output_dir / 'dataset.json'
-    _remove_torn(output_dir)
-    ours = _identity(recipe, found)
-    if not path.exists():
-        _write_json(path, {**ours, 'complete': False})
-        return
-    theirs = json.loads(path.read_text())
-    for key, value in _flat(ours).items():
-        if _flat(theirs).get(key) != value:
-            raise ValueError(
-                f'{output_dir} was begun with {key}='
-                f'{_flat(theirs).get(key)!r}; go on with that, or choose '
-                f'another folder. Received: {key}={value!r}.')
-
-
-def finish_folder(output_dir: pathlib.Path, recipe: Recipe,
-                  found: Sequence[pairs.Pair] | None,
-                  records: Sequence[Record], complete: bool) -> None:
-    """Writes the manifest and the totals; removes the single records."""
-    with files.atomic_path(output_dir / 'manifest.jsonl') as path:
-        path.write_text(''.join(json.dumps(r) + '\n' for r in records))
-    _write_json(output_dir / 'dataset.json', {
-        **_identity(recipe, found), 'complete': complete,
-        'count': len(records), 'sources': totals(records, found)})
-    for record in records:
-        _record_path(output_dir, record['name']).unlink(missing_ok=True)
-    _remove_torn(output_dir)
-    with contextlib.suppress(OSError):  # there is none, or it is not empty
-        (output_dir / '.records').rmdir()
-
-
-def _remove_torn(output_dir):
-    """Removes what killed processes were writing; see files.atomic_path."""
-    for folder in ('image', 'sigma', '.records'):
-        for path in (output_dir / folder).glob('.tmp-*'):
-            path.unlink()
-
-
-def read_records(output_dir: pathlib.Path) -> dict[int, Record]:
-    """The records of all complete images, by index."""
-    lines = [path.read_text()
-             for path in (output_dir / '.records').glob('*.json')
-             if not path.name.startswith('.')]
-    manifest = output_dir / 'manifest.jsonl'
-    if manifest.exists():
-        lines += manifest.read_text().splitlines()
-    records = [json.loads(line) for line in lines]
-    return {record['index']: record for record in records
-            if all((output_dir / kind / f"{record['name']}.png").exists()
-                   for kind in ('image', 'sigma'))}
-
-
-def totals(records: Sequence[Record], found: Sequence[pairs.Pair] | None
-           ) -> dict[str, Mapping[str, Any]]:
-    """Samples and outputs by source, as the paper's Table 1."""
-    rows = {}
-    for pair in found or []:
-        row = rows.setdefault(pair.source, {'samples': 0, 'outputs': 0,
-                                            'type': pair.type})
-        row['samples'] += 1
-    for record in records:
-        row = rows.setdefault(record['source'], {
-            'samples': 0, 'outputs': 0, 'type': 'synthetic'})
-        row['outputs'] += 1
-        if found is None:
-            row['samples'] += 1
-    return dict(sorted(rows.items()))
 
 
 def _pair_of(recipe, index, found):
@@ -352,37 +239,8 @@ def _origin(index, pair):
     return {'scene': pair.name, 'source': pair.source}
 
 
-def _identity(recipe, found):
-    """What must be the same for a run to go on.
-
-    Scenes count by name and by how they are read, so a folder may move.
-    """
-    listed = json.dumps([
-        [pair.name, pair.depth_unit, pair.depth_scale,
-         *filter(None, (pair.layout, pair.sky_depth))]
-        for pair in found or []])
-    digest = hashlib.sha256(listed.encode()).hexdigest()[:16]
-    return {'version': VERSION, 'convention': 'sigma7',
-            'sigma_codes_per_px': sigma_files.CODES_PER_PX,
-            'recipe': dataclasses.asdict(recipe),
-            'scenes': f'{len(found)} listed {digest}' if found else PROCEDURAL}
-
-
-def _flat(content):
-    return {**content, **content.get('recipe', {}), 'recipe': None}
-
-
 def _limited(height, width, max_size):
     if not max_size or max(height, width) <= max_size:
         return height, width
     ratio = max_size / max(height, width)
     return max(1, round(height * ratio)), max(1, round(width * ratio))
-
-
-def _record_path(output_dir, name):
-    return output_dir / '.records' / f'{name}.json'
-
-
-def _write_json(path, content):
-    with files.atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + '\n')

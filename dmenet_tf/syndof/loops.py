@@ -164,8 +164,9 @@ def _blend_strip(under, over):
 
 
 @numba.njit(cache=True)
-def blend_discs(canvas: np.ndarray, image: np.ndarray, order: np.ndarray,
-                start: np.ndarray, places: np.ndarray, steps: np.ndarray,
+def blend_steps(canvas: np.ndarray, image: np.ndarray, order: np.ndarray,
+                start: np.ndarray, zone: np.ndarray, zones: int,
+                places: np.ndarray, steps: np.ndarray,
                 offset: np.ndarray) -> None:
     """As blend_separable, for kernels given by where their rows change.
 
@@ -175,9 +176,12 @@ def blend_discs(canvas: np.ndarray, image: np.ndarray, order: np.ndarray,
 
     Args:
         canvas, image, order, start: As there.
-        places: [e, 2], int32, (dy, dx) of all layers' steps.
+        zone: [h w], int32 in [0, zones): which kernel of its layer a pixel
+            has.
+        zones: Kernels a layer.
+        places: [e, 2], int32, (dy, dx) of all kernels' steps, row by row.
         steps: [e], float64.
-        offset: [n + 1], where each layer's steps begin.
+        offset: [n zones + 1], where each kernel's steps begin.
     """
     height, strips, lanes = canvas.shape
     rows = np.zeros((height, strips * lanes), np.float64)
@@ -187,13 +191,18 @@ def blend_discs(canvas: np.ndarray, image: np.ndarray, order: np.ndarray,
         pixels = order[start[i]:start[i + 1]]
         if len(pixels) == 0:
             continue
-        place = places[offset[i]:offset[i + 1]]
-        step = steps[offset[i]:offset[i + 1]]
-        if len(step) == 2:  # the disc of one pixel
+        begins = offset[i * zones:(i + 1) * zones + 1]
+        reach, sharp = 0, True
+        for z in range(zones):
+            if begins[z + 1] > begins[z]:
+                reach = max(reach, -places[begins[z], 0],
+                            places[begins[z + 1] - 1, 0])
+                sharp &= begins[z + 1] - begins[z] == 2  # a single pixel
+        if sharp:
             _put_sharp(canvas, image, pixels)
             continue
-        _scatter_steps(rows, touched, image, pixels, place, step)
-        reach = -place[0, 0]
+        _scatter_steps(rows, touched, image, pixels, zone, begins, places,
+                       steps)
         top = max(pixels[0] // width - reach, 0)
         bottom = min(pixels[-1] // width + reach + 1, height)
         for y in range(top, bottom):
@@ -201,14 +210,20 @@ def blend_discs(canvas: np.ndarray, image: np.ndarray, order: np.ndarray,
 
 
 @numba.njit(cache=True)
-def _scatter_steps(rows, touched, image, pixels, place, step):
-    """Adds the steps of each pixel's disc, and notes their strips."""
+def _scatter_steps(rows, touched, image, pixels, zone, begins, places, steps):
+    """Adds the steps of each pixel's kernel, and notes their strips."""
     height, width = image.shape[:2]
+    zones = len(begins) - 1
+    place, step = (places[begins[0]:begins[1]], steps[begins[0]:begins[1]])
     for pixel in pixels:
         y, x = pixel // width, pixel % width
         r = np.float64(image[y, x, 0])
         g = np.float64(image[y, x, 1])
         b = np.float64(image[y, x, 2])
+        if zones > 1:
+            which = zone[pixel]
+            place = places[begins[which]:begins[which + 1]]
+            step = steps[begins[which]:begins[which + 1]]
         for e in range(len(step)):
             row, column = y + place[e, 0], x + place[e, 1]
             if row < 0 or row >= height or column >= width:

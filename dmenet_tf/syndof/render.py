@@ -21,10 +21,10 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from dmenet_tf import optics
+from dmenet_tf.syndof.apertures import SHARP_SIGMA, Aperture
 
 KERNELS = ('gaussian', 'disc')
 KERNEL_SIGMAS = 3.0  # A Gaussian ends at radius int(3 sigma + 0.5).
-SHARP_SIGMA = 0.1  # px; below it a layer is not blurred
 
 
 def gaussian_kernel(sigma: float) -> npt.NDArray[np.float32]:
@@ -63,7 +63,7 @@ def disc_kernel(sigma: float) -> npt.NDArray[np.float64]:
 
 
 def blend_layers(image: npt.ArrayLike, layer: npt.ArrayLike,
-                 sigma: npt.ArrayLike, kernel: str = 'gaussian'
+                 sigma: npt.ArrayLike, kernel: str | Aperture = 'gaussian'
                  ) -> npt.NDArray[np.float32]:
     """Blurs each layer by its own kernel and blends them back to front.
 
@@ -71,7 +71,8 @@ def blend_layers(image: npt.ArrayLike, layer: npt.ArrayLike,
         image: [h, w, 3], float32, any range.
         layer: [h, w], int32 in [0, n), 0 = farthest.
         sigma: [n], px, >= 0.
-        kernel: One of KERNELS; a disc is the one of disc_kernel.
+        kernel: One of KERNELS, where a disc is the one of disc_kernel, or
+            an Aperture.
 
     Returns:
         [h, w, 3], float32.
@@ -86,7 +87,8 @@ def blend_layers(image: npt.ArrayLike, layer: npt.ArrayLike,
 
 
 def blend_filled(image: npt.ArrayLike, layer: npt.ArrayLike,
-                 sigma: npt.ArrayLike, front: int, kernel: str = 'gaussian'
+                 sigma: npt.ArrayLike, front: int,
+                 kernel: str | Aperture = 'gaussian'
                  ) -> npt.NDArray[np.float32]:
     """blend_layers over a background without holes.
 
@@ -119,7 +121,8 @@ def blend_filled(image: npt.ArrayLike, layer: npt.ArrayLike,
 
 
 def blend_layers_reference(image: npt.ArrayLike, layer: npt.ArrayLike,
-                           sigma: npt.ArrayLike, kernel: str = 'gaussian'
+                           sigma: npt.ArrayLike,
+                           kernel: str | Aperture = 'gaussian'
                            ) -> npt.NDArray[np.float32]:
     """What blend_layers computes, by filtering the whole frame every time."""
     image, layer, sigma = check_layers(image, layer, sigma)
@@ -127,7 +130,12 @@ def blend_layers_reference(image: npt.ArrayLike, layer: npt.ArrayLike,
     for i, s in enumerate(sigma):
         mask = (layer == i).astype(np.float32)[..., None]
         blurred = np.concatenate([image * mask, mask], axis=-1)
-        if kernel == 'disc':
+        if isinstance(kernel, Aperture):
+            zone = kernel.zone(layer.shape)[..., None]
+            blurred = sum(ndimage.convolve(
+                blurred * (zone == z), kernel.kernel(s, z)[..., None],
+                mode='constant') for z in range(kernel.zones))
+        elif kernel == 'disc':
             blurred = ndimage.convolve(
                 blurred, disc_kernel(s)[..., None], mode='constant')
         elif s >= SHARP_SIGMA:
@@ -170,7 +178,7 @@ def _new_canvas(shape):
 
 def _blend_onto(canvas, image, layer, sigma, kernel, first):
     """Blends the layers from `first` on over what the canvas holds."""
-    if kernel not in KERNELS:
+    if not isinstance(kernel, Aperture) and kernel not in KERNELS:
         raise ValueError(f'kernel must be one of {KERNELS}. Received: '
                          f'{kernel!r}.')
     from dmenet_tf.syndof import loops
@@ -182,17 +190,34 @@ def _blend_onto(canvas, image, layer, sigma, kernel, first):
         loops.blend_separable(canvas, image, order, start,
                               np.concatenate(kernels), offset)
         return
-    edges = [_disc_edges(s) for s in sigma]
+    zones, zone, edges = 1, np.zeros(layer.shape, np.int32), []
+    if kernel == 'disc':
+        edges = [_disc_edges(s) for s in sigma]
+    else:
+        zones, zone = kernel.zones, kernel.zone(layer.shape)
+        edges = _edges_of(kernel, layer * zones + zone, sigma)
     offset = np.cumsum([0] + [len(step) for _, step in edges])
-    loops.blend_discs(canvas, image, order, start,
+    loops.blend_steps(canvas, image, order, start, zone.ravel(), zones,
                       np.concatenate([place for place, _ in edges]),
                       np.concatenate([step for _, step in edges]), offset)
 
 
+def _edges_of(aperture, used, sigma):
+    """_edges of each layer's kernel in each zone; none where no pixel is."""
+    used = set(np.unique(used).tolist())
+    nothing = np.zeros((0, 2), np.int32), np.zeros(0)
+    return [_edges(aperture.kernel(float(s), z))
+            if i * aperture.zones + z in used else nothing
+            for i, s in enumerate(sigma) for z in range(aperture.zones)]
+
+
 @functools.lru_cache(maxsize=4096)
 def _disc_edges(sigma):
-    """Where the rows of a disc change: places [e, 2] (dy, dx), steps [e]."""
-    kernel = disc_kernel(sigma)
+    return _edges(disc_kernel(sigma))
+
+
+def _edges(kernel):
+    """Where the rows of a kernel change: places [e, 2] (dy, dx), steps [e]."""
     reach = len(kernel) // 2
     steps = np.diff(np.pad(kernel, ((0, 0), (1, 1))), axis=1)
     dy, dx = np.nonzero(np.abs(steps) > 1e-12)

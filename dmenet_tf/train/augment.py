@@ -197,9 +197,9 @@ def flip_and_rotate(array: np.ndarray, flip: bool,
     return np.rot90(array, quarters)
 
 
-def resize(image: npt.NDArray[np.uint8],
-           size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """A photograph [h, w, 3] at another size (height, width); bicubic."""
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """[h, w, 3], uint8, or [h, w], at another size (height, width); bicubic.
+    """
     return np.asarray(Image.fromarray(image).resize(
         size[::-1], Image.Resampling.BICUBIC))
 
@@ -228,14 +228,18 @@ def resize_with_sigma(
 
     Args:
         image: [h, w, 3].
-        sigma: [h, w], px.
+        sigma: [h, w], px; nan where it does not count, and then so is every
+            pixel that is mixed with such a one.
         size: (height, width), px.
 
     Returns:
         [height, width, 3] and [height, width], px of that size.
     """
     ratio = math.sqrt(math.prod(size) / sigma.size)
+    holes = np.isnan(sigma)
     sigma = resize_nearest(sigma, size)
+    if holes.any():
+        sigma[resize(holes.astype(np.float32), size) != 0] = np.nan
     if ratio > 1.0:
         sigma = np.hypot(sigma, np.float32(_ENLARGING))
     return resize(image, size), sigma * np.float32(ratio)
@@ -244,12 +248,8 @@ def resize_with_sigma(
 def blur_with_sigma(
         image: npt.NDArray[np.uint8], sigma: npt.NDArray[np.float32],
         blur: float) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """A photograph and its sigma after a Gaussian; variances add up.
-
-    Args:
-        image: [h, w, 3].
-        sigma: [h, w], px.
-        blur: Sigma of the Gaussian, px.
+    """A photograph [h, w, 3] and its sigma [h, w], px, after a Gaussian of
+    sigma `blur`, px; variances add up.
     """
     blurred = ndimage.gaussian_filter(image.astype(np.float32), (blur, blur, 0))
     return np.rint(blurred).astype(np.uint8), np.hypot(sigma, np.float32(blur))

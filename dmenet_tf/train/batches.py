@@ -163,8 +163,12 @@ class _Sampler:
         codes = tf.cast(codes, tf.float32)
         if name == 'synthetic':
             # Enlarging a small picture can push sigma beyond the map's range.
-            return {'defocus': tf.minimum(optics.defocus_from_sigma(
-                codes / sigma_files.CODES_PER_PX, self.convention), 1.0)}
+            y = tf.minimum(optics.defocus_from_sigma(
+                codes / sigma_files.CODES_PER_PX, self.convention), 1.0)
+            if not any(self.store.dataset.valid):
+                return {'defocus': y}
+            valid = tf.cast(codes != sigma_files.LEFT_OUT, tf.float32)
+            return {'defocus': y * valid, 'valid': valid}
         return {'blurred': codes} if name == 'binary' else {}
 
 

@@ -1,7 +1,8 @@
 """Folders of pictures and labels -> the datasets that training draws from.
 
     synthetic  image/NAME.* + sigma/NAME.png (ours) or blur_map/NAME.png (the
-               authors'); sigma_files.py reads both
+               authors'); sigma_files.py reads both. valid/NAME.png, if there
+               is one, says which pixels count
     binary     image/NAME.* + gt/NAME.* (a mask; its larger code is blurred)
     real       any photographs
 
@@ -41,12 +42,20 @@ class Dataset:
             held out: its scene; empty for 'real'.
         read_label: Path -> [h, w]: sigma in px, float32, or whether blurred,
             bool.
+        valid: Of each label the path of what says where it counts, or None:
+            it counts everywhere; empty where no picture of a folder has one.
     """
     name: str
     images: tuple[pathlib.Path, ...]
     labels: tuple[pathlib.Path, ...] = ()
     groups: tuple[str, ...] = ()
     read_label: Callable[[pathlib.Path], np.ndarray] | None = None
+    valid: tuple[pathlib.Path | None, ...] = ()
+
+    @property
+    def files(self) -> list[pathlib.Path]:
+        """All that it is read from."""
+        return [*self.images, *self.labels, *filter(None, self.valid)]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -59,7 +68,7 @@ class Dataset:
             return tuple(values[i] for i in keep) if values else ()
         return dataclasses.replace(
             self, images=pick(self.images), labels=pick(self.labels),
-            groups=pick(self.groups))
+            groups=pick(self.groups), valid=pick(self.valid))
 
     def split(self, fraction: float) -> tuple['Dataset', 'Dataset']:
         """Splits off about `fraction` of the pictures, in whole groups.
@@ -100,7 +109,7 @@ class Dataset:
             how old does not count.
         """
         digest = hashlib.sha256()
-        for path in (*self.images, *self.labels):
+        for path in self.files:
             size = path.stat().st_size
             digest.update(f'{path.name}\n{size}\n'.encode())
             with path.open('rb') as file:
@@ -173,7 +182,7 @@ def synthetic_dataset(folders: Sequence[str | pathlib.Path],
         ValueError: The authors' tree without a convention; both layouts; two
             pictures of a folder have one name.
     """
-    pictures, labels, groups = [], [], []
+    pictures, labels, groups, valid = [], [], [], []
     read_label = sigma_files.read_sigma
     for folder in map(pathlib.Path, folders):
         label_folder = 'sigma'
@@ -183,11 +192,28 @@ def synthetic_dataset(folders: Sequence[str | pathlib.Path],
         stems, images_, labels_ = _pairs(folder, label_folder)
         pictures, labels = pictures + images_, labels + labels_
         groups += _scenes(folder, stems)
+        valid += _valid(folder, stems)
     if len({path.parent.name for path in labels}) > 1:
         raise ValueError('Folders with sigma/ and with blur_map/ cannot be '
                          f'mixed. Received: {[str(f) for f in folders]}.')
     return Dataset('synthetic', tuple(pictures), tuple(labels), tuple(groups),
-                   read_label)
+                   read_label, tuple(valid) if any(valid) else ())
+
+
+def _valid(folder, stems):
+    """What says where each label counts, or None.
+
+    Raises:
+        ValueError: It belongs to no picture, or two have one name.
+    """
+    if not (folder / 'valid').is_dir():
+        return [None] * len(stems)
+    found = images.images_by_stem(folder / 'valid')
+    alone = sorted(set(found) - set(stems))
+    if alone:
+        raise ValueError(f'{found[alone[0]]}: there is no picture of this name '
+                         f'in {folder}/image.')
+    return [found.get(stem) for stem in stems]
 
 
 def _authors_reader(folder, convention):

@@ -14,7 +14,8 @@ The paper and its authors' released code differ in four of them:
 
 Maps, logits and labels are [b, h, w, 1]; every loss is a float32 scalar and a
 mean over the batch. `preset` is one of config.PRESETS, `error` one of
-config.ERRORS.
+config.ERRORS. `valid`, where given, is 1 where a label counts and 0 where it
+is left out: the mean is then over what counts, and 0 where nothing does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,9 +24,16 @@ from typing import Any
 import tensorflow as tf
 
 
-def _squared_error(a, b):
-    return tf.reduce_mean(tf.math.squared_difference(
-        tf.cast(a, tf.float32), tf.cast(b, tf.float32)))
+def _squared_error(a, b, valid=None):
+    return _mean(tf.math.squared_difference(
+        tf.cast(a, tf.float32), tf.cast(b, tf.float32)), valid)
+
+
+def _mean(errors, valid):
+    if valid is None:
+        return tf.reduce_mean(errors)
+    return (tf.reduce_sum(errors * valid)
+            / tf.maximum(tf.reduce_sum(valid), 1.0))
 
 
 def _cross_entropy(logits, label):
@@ -36,8 +44,8 @@ def _cross_entropy(logits, label):
         labels=label, logits=logits))
 
 
-def map_loss(defocus: tf.Tensor, y: tf.Tensor,
-             error: str = 'mse') -> tf.Tensor:
+def map_loss(defocus: tf.Tensor, y: tf.Tensor, error: str = 'mse',
+             valid: tf.Tensor | None = None) -> tf.Tensor:
     """The error of the map: L_B of Eq. 5 without its auxiliary term.
 
     Args:
@@ -45,11 +53,12 @@ def map_loss(defocus: tf.Tensor, y: tf.Tensor,
         y: Label, in [0, 1].
         error: 'mse' (Eq. 5), or 'mae', to which an error of half a pixel
             counts as much where all is sharp as under large blur.
+        valid: See above.
     """
     if error == 'mae':
-        return tf.reduce_mean(tf.abs(
-            tf.cast(defocus, tf.float32) - tf.cast(y, tf.float32)))
-    return _squared_error(defocus, y)
+        return _mean(tf.abs(
+            tf.cast(defocus, tf.float32) - tf.cast(y, tf.float32)), valid)
+    return _squared_error(defocus, y, valid)
 
 
 def resize_label(y: tf.Tensor, size: Any, preset: str) -> tf.Tensor:
@@ -73,7 +82,8 @@ def resize_label(y: tf.Tensor, size: Any, preset: str) -> tf.Tensor:
 
 
 def auxiliary_loss(side_maps: Sequence[tf.Tensor], y: tf.Tensor,
-                   preset: str = 'paper', error: str = 'mse') -> tf.Tensor:
+                   preset: str = 'paper', error: str = 'mse',
+                   valid: tf.Tensor | None = None) -> tf.Tensor:
     """Sums the errors of B's side maps, one term per decoder level l.
 
     L_aux = sum_l mean((B_l - y_l)^2) [Lee 2019, Eq. 6]
@@ -83,16 +93,21 @@ def auxiliary_loss(side_maps: Sequence[tf.Tensor], y: tf.Tensor,
         y: Label, [b, h, w, 1] in [0, 1].
         preset: See resize_label.
         error: See map_loss.
+        valid: [b, h, w, 1], see above; it is resized as y is.
     """
-    return tf.add_n([
-        map_loss(side_map, resize_label(y, tf.shape(side_map)[1:3], preset),
-                 error)
-        for side_map in side_maps])
+    def loss(side_map):
+        y_l, valid_l = (
+            None if label is None
+            else resize_label(label, tf.shape(side_map)[1:3], preset)
+            for label in (y, valid))
+        return map_loss(side_map, y_l, error, valid_l)
+    return tf.add_n([loss(side_map) for side_map in side_maps])
 
 
 def blur_loss(outputs: Mapping[str, Any], y: tf.Tensor,
               lambda_aux: float = 1.0, preset: str = 'paper',
-              error: str = 'mse') -> tuple[tf.Tensor, tf.Tensor]:
+              error: str = 'mse', valid: tf.Tensor | None = None
+              ) -> tuple[tf.Tensor, tf.Tensor]:
     """L_B = mean((B(I_S) - y)^2) + lambda_aux L_aux [Lee 2019, Eq. 5].
 
     Args:
@@ -101,14 +116,15 @@ def blur_loss(outputs: Mapping[str, Any], y: tf.Tensor,
         lambda_aux: Weight; at 0 the side maps are not looked at.
         preset: See resize_label.
         error: See map_loss.
+        valid: [b, h, w, 1], see above.
 
     Returns:
         (L_B, L_aux).
     """
-    loss = map_loss(outputs['defocus'], y, error)
+    loss = map_loss(outputs['defocus'], y, error, valid)
     if not lambda_aux:
         return loss, tf.zeros([])
-    aux = auxiliary_loss(outputs['side'], y, preset, error)
+    aux = auxiliary_loss(outputs['side'], y, preset, error, valid)
     return loss + lambda_aux * aux, aux
 
 

@@ -210,11 +210,13 @@ def _datasets_used(trainer, batch, weights):
 def _supervised(trainer, batch, outputs, weights):
     """L_B, L_aux, L_C, L_S and L_T, whose gradients need no D."""
     terms = {}
-    y = batch['synthetic']['defocus']
+    y, valid = (batch['synthetic'].get(key) for key in ('defocus', 'valid'))
     terms['L_B'], terms['L_aux'] = losses.blur_loss(
         outputs['synthetic'], y, weights.lambda_aux, weights.preset,
-        weights.map_error)
+        weights.map_error, valid)
     if weights.lambda_C:
+        if valid is not None:  # C sees no difference where y is not known.
+            y = tf.where(valid > 0, y, outputs['synthetic']['defocus'])
         phi_y = tf.stop_gradient(trainer.content(y, training=False))
         phi = trainer.content(outputs['synthetic']['defocus'], training=False)
         terms['L_C'] = losses.content_loss(phi, phi_y)
@@ -339,10 +341,11 @@ def make_train_step(
 
     Returns:
         Function of a batch, {'synthetic': {'image': [b, h, w, 3] RGB in
-        [0, 1], 'defocus': [b, h, w, 1] in [0, 1]}, 'binary': {'image',
-        'blurred': 1 or 0}, 'real': {'image'}}, to a dict of float32 scalars:
-        L_B, L_aux, L_C, L_S, L_T, L_adv, L_D, L_g, L_d, and gradient_g and
-        gradient_d, the norms of a replica's share of the gradients.
+        [0, 1], 'defocus': [b, h, w, 1] in [0, 1]}, and, if some labels have
+        holes, 'valid': 1, or 0 where left out, 'binary': {'image', 'blurred':
+        1 or 0}, 'real': {'image'}}, to a dict of float32 scalars: L_B, L_aux,
+        L_C, L_S, L_T, L_adv, L_D, L_g, L_d, and gradient_g and gradient_d,
+        the norms of a replica's share of the gradients.
     """
     strategy = strategy or tf.distribute.get_strategy()
     one_replica = functools.partial(replica_step, trainer, weights=weights)

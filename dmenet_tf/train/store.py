@@ -17,7 +17,7 @@ MAX_SIDE = 800  # px; larger photographs are reduced
 _SIZE_SLACK = 2
 # Of what `prepare` makes of a file: raised whenever that changes, so that no
 # cache on a disk still holds what an earlier version made.
-_VERSION = 2
+_VERSION = 3
 Prepared = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16] | None]
 
 
@@ -47,8 +47,9 @@ def prepare(dataset: Dataset, index: int, crop: int) -> Prepared:
 
     Returns:
         image uint8 [h, w, 3], contiguous; label uint16 [h, w]: the codes
-        (sigma_files.codes_from_sigma) of the resized image's sigma, or 1
-        where blurred and 0 where sharp; None for 'real'.
+        (sigma_files.codes_from_sigma) of the resized image's sigma, LEFT_OUT
+        where it does not count, or 1 where blurred and 0 where sharp; None
+        for 'real'.
 
     Raises:
         ValueError, OSError: One line that names the file.
@@ -77,6 +78,9 @@ def _read_label(dataset, index, size):
         return None
     path = dataset.labels[index]
     label = dataset.read_label(path)
+    if dataset.valid and dataset.valid[index]:
+        valid = sigma_files.read_valid(dataset.valid[index], label.shape)
+        label = np.where(valid, label, np.float32(np.nan))
     (h, w), (height, width) = label.shape, size
     if max(abs(h - height), abs(w - width)) > _SIZE_SLACK:
         raise ValueError(f'{path}: the label is {w} x {h} px, its image '
@@ -114,7 +118,7 @@ class Store:
         read_label = self.dataset.read_label
         facts = [_VERSION, self.crop, MAX_SIDE,
                  getattr(read_label, 'keywords', {})]
-        for path in (*self.dataset.images, *self.dataset.labels):
+        for path in self.dataset.files:
             stat = path.stat()
             facts.append((str(path.resolve()), stat.st_size, stat.st_mtime_ns))
         digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()

@@ -34,7 +34,7 @@ def label_of(name: str, codes: npt.NDArray[np.uint16],
         convention: What the map means, see optics.
 
     Returns:
-        [h, w] in [0, 1]: defocus, or 1 where blurred.
+        [h, w] in [0, 1]: defocus, nan where left out, or 1 where blurred.
     """
     if name != 'synthetic':
         return codes.astype(np.float32)
@@ -70,14 +70,18 @@ class Validator:
 
         Returns:
             L_B (Eq. 5), mse and mae of the map on the synthetic dataset,
-            accuracy on the binary one; only what there are pictures for.
+            accuracy on the binary one; only what there are pictures for. A
+            picture's figures are of what counts of its label; where nothing
+            does, it has none.
         """
         rows = {name: [] for name in self._stores}
         for name, store in self._stores.items():
             for i in range(len(store.dataset)):
                 image, label = map(cut_to_stride, store.readable(i))
                 label = label_of(name, label, self._convention)
-                rows[name].append(self._row(name, self.outputs(image), label))
+                if not np.isnan(label).all():
+                    rows[name].append(
+                        self._row(name, self.outputs(image), label))
         return {key: float(np.mean([row[key] for row in table]))
                 for table in rows.values() if table for key in table[0]}
 
@@ -86,13 +90,16 @@ class Validator:
         if name == 'binary':
             return {'accuracy': metrics.accuracy(metrics.binarize(defocus),
                                                  label > 0.5)}
+        valid = ~np.isnan(label)
+        y, counts = (array[None, ..., None].astype(np.float32)
+                     for array in (np.nan_to_num(label), valid))
         loss, _ = losses.blur_loss(
-            outputs, tf.constant(label[None, ..., None]),
-            self._weights.lambda_aux, self._weights.preset,
-            self._weights.map_error)
-        return {'L_B': float(loss),
-                'mse': float(np.mean((defocus - label)**2)),
-                'mae': float(np.mean(np.abs(defocus - label)))}
+            outputs, tf.constant(y), self._weights.lambda_aux,
+            self._weights.preset, self._weights.map_error,
+            None if valid.all() else tf.constant(counts))
+        errors = (defocus - label)[valid]
+        return {'L_B': float(loss), 'mse': float(np.mean(errors**2)),
+                'mae': float(np.mean(np.abs(errors)))}
 
     def panel(self, name: str, image: npt.NDArray[np.uint8],
               label: npt.NDArray[np.uint16] | None) -> npt.NDArray[np.uint8]:
@@ -103,7 +110,8 @@ class Validator:
             image, label: Of Store.readable.
 
         Returns:
-            uint8 [h, n w, 3]; maps coloured from 0 (dark) to 1.
+            uint8 [h, n w, 3]; maps coloured from 0 (dark) to 1, black where
+            the label is left out.
         """
         image = cut_to_stride(image)
         defocus = self.outputs(image)['defocus'].numpy()[0, ..., 0]
@@ -111,4 +119,10 @@ class Validator:
         if label is not None:
             shown.append(label_of(name, cut_to_stride(label),
                                   self._convention))
-        return np.hstack([image, *(maps.color_sigma(m, 1.0) for m in shown)])
+        return np.hstack([image, *map(_coloured, shown)])
+
+
+def _coloured(defocus):
+    left_out = np.isnan(defocus)[..., None]
+    return np.where(left_out, np.uint8(0),
+                    maps.color_sigma(np.nan_to_num(defocus), 1.0))

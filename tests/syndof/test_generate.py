@@ -13,8 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmenet_tf import sigma_files
-from dmenet_tf.syndof import capture, generate, render, scenes
+from dmenet_tf import optics, sigma_files
+from dmenet_tf.syndof import (
+    capture,
+    develop,
+    generate,
+    outputs,
+    render,
+    scenes,
+)
 from dmenet_tf.syndof.pairs import Pair
 
 SMALL = generate.Recipe(seed=7, max_size=64)
@@ -119,7 +126,7 @@ def test_options_change_the_picture_and_not_the_label():
     shot = generate.capture_scene(SMALL, 0, depth_m)
     plain, settings = generate.photograph(image, shot, SMALL, 0)
     assert settings == {'kernel': 'gaussian', 'linear_light': False,
-                        'noise': 0.0, 'jpeg_quality': 0}
+                        'highlights': 0.0, 'noise': 0.0, 'jpeg_quality': 0}
     for option in ({'kernel': 'disc'}, {'linear_light': True},
                    {'noise': 4.0}, {'jpeg_quality': 50}):
         other = generate.Recipe(seed=7, max_size=64, **option)
@@ -129,6 +136,82 @@ def test_options_change_the_picture_and_not_the_label():
         assert settings[next(iter(option))]
         again = generate.capture_scene(other, 0, depth_m)
         np.testing.assert_array_equal(shot.sigma, again.sigma)
+
+
+def test_any_draws_all_lenses_and_says_which():
+    recipe = generate.Recipe(kernel='any', max_size=32, linear_light=True,
+                             highlights=4.0)
+    image, depth_m = generate.load_scene(recipe, 0)
+    shot = generate.capture_scene(recipe, 0, depth_m)
+    drawn = [generate.photograph(image, shot, recipe, k)[1]
+             for k in range(24)]
+    assert {one['kernel'] for one in drawn} == {
+        'gaussian', 'disc', 'polygon', 'cats_eye'}
+    for one in drawn:
+        assert ('blades' in one) == (one['kernel'] == 'polygon')
+        assert ('vignetting' in one) == (one['kernel'] == 'cats_eye')
+        assert 0 < one['highlights'] < 4
+
+
+def test_a_defocused_light_becomes_a_disc_of_the_right_size():
+    """sigma 4 px; the light is 4 px of white, lifted by up to 5 stops."""
+    image = np.full((64, 64, 3), 0.1, np.float32)
+    image[31:33, 31:33] = 1.0
+    shot = capture.Capture(np.zeros((64, 64), np.int32),
+                           np.float32([4.0]), 0, {})
+    recipe = generate.Recipe(kernel='disc', linear_light=True)
+    index = max(range(20), key=lambda k: generate.photograph(
+        image, shot, dataclasses.replace(recipe, highlights=5.0), k)[1][
+            'highlights'])
+    plain, lifted = (generate.photograph(image, shot, dataclasses.replace(
+        recipe, highlights=stops), index)[0][..., 0].astype(float)
+        for stops in (0.0, 5.0))
+    radius = optics.disc_radius_from_sigma(4.0)
+    y, x = np.mgrid[:64, :64] - 31.5
+    inside, outside = (np.hypot(y, x) < radius - 2,
+                       np.hypot(y, x) > radius + 2)
+    assert np.ptp(lifted[inside]) < 2 and np.ptp(lifted[outside]) < 2
+    assert lifted[inside].mean() > 180 > 60 > plain[inside].mean()
+    # As many pixels are brighter than half of that as the disc has.
+    light = develop.linear_from_srgb(lifted / 255)
+    assert np.sum(light > light[inside].mean() / 2) == pytest.approx(
+        np.pi * radius**2, rel=0.05)
+
+
+def test_a_measured_lens_blurs_the_pictures(tmp_path):
+    np.savez(tmp_path / 'lens.npz', psf=render.disc_kernel(3.0)[None],
+             sigma=[3.0])
+    shot = capture.Capture(np.zeros((32, 32), np.int32), np.float32([3.0]),
+                           0, {})
+    image = np.random.default_rng(0).random((32, 32, 3), np.float32)
+    pictures = [generate.photograph(image, shot, generate.Recipe(
+        kernel=kernel), 0)[0].astype(int)
+        for kernel in ('disc', str(tmp_path / 'lens.npz'))]
+    assert abs(pictures[0] - pictures[1]).max() <= 1
+
+
+def test_a_folder_goes_on_that_knew_fewer_options(tmp_path):
+    generate.generate(tmp_path, 1, SMALL)
+    path = tmp_path / 'dataset.json'
+    began = json.loads(path.read_text())
+    del began['recipe']['highlights']
+    path.write_text(json.dumps(began))
+    generate.generate(tmp_path, 2, SMALL)
+    path.write_text(json.dumps(began))
+    with pytest.raises(ValueError, match='was begun with highlights=0.0'):
+        generate.generate(tmp_path, 2, dataclasses.replace(
+            SMALL, highlights=1.0))
+
+
+@pytest.mark.parametrize('said, line', [
+    (['--kernel=square'], '--kernel must be one of gaussian, disc, mixed, '
+                          'polygon, cats_eye, any, or a .npz or .npy file'),
+    (['--kernel=none.npz'], 'none.npz: no such file.'),
+    (['--highlights=4'], '--highlights needs --linear_light.')])
+def test_lenses_that_cannot_be_had_are_refused(said, line, tmp_path):
+    done = run('--source=procedural', f'--output_dir={tmp_path}', *said)
+    assert done.returncode == 1 and line in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_mixed_draws_both_kernels():
@@ -218,11 +301,11 @@ def test_what_cannot_be_is_one_line(arguments, line):
                                   {'depth_unit': 'cm'}])
 def test_a_run_does_not_go_on_with_depth_read_otherwise(tmp_path, said):
     pair = Pair('a', 'a.png', 'a_depth.png')
-    generate.start_folder(tmp_path, generate.Recipe(), [pair])
-    generate.start_folder(tmp_path, generate.Recipe(), [pair])
+    outputs.start_folder(tmp_path, generate.Recipe(), [pair])
+    outputs.start_folder(tmp_path, generate.Recipe(), [pair])
     with pytest.raises(ValueError, match='was begun with scenes='):
-        generate.start_folder(tmp_path, generate.Recipe(),
-                              [dataclasses.replace(pair, **said)])
+        outputs.start_folder(tmp_path, generate.Recipe(),
+                             [dataclasses.replace(pair, **said)])
 
 
 def test_help_shows_every_flag_in_groups():

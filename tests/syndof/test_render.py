@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dmenet_tf import optics
-from dmenet_tf.syndof import render
+from dmenet_tf.syndof import apertures, render
 
 
 def scene(height, width, layers, max_sigma, seed=0):
@@ -44,6 +44,21 @@ def test_equals_the_reference_where_layers_are_regions(kernel):
     np.testing.assert_allclose(
         render.blend_layers(image, layer, sigma, kernel),
         render.blend_layers_reference(image, layer, sigma, kernel), atol=2e-6)
+
+
+@pytest.mark.parametrize('lens', [
+    apertures.polygon(5, 0.2), apertures.cats_eye(1.0),
+    # One that is not symmetric, whose first row is empty.
+    apertures.measured(np.pad([[[0.4, 0, 0], [0.2, 0.3, 0], [0, 0, 0.1]]],
+                              ((0, 0), (2, 2), (2, 2))), np.array([1.0]))],
+    ids=['polygon', 'cats_eye', 'measured'])
+@pytest.mark.parametrize('layers, max_sigma', [(5, 3.0), (30, 7.0), (3, 0.3)])
+def test_other_lenses_equal_filtering_the_whole_frame(lens, layers, max_sigma):
+    image, layer, sigma = scene(40, 50, layers, max_sigma)
+    image[10, 12] = 64.0  # A light.
+    np.testing.assert_allclose(
+        render.blend_layers(image, layer, sigma, lens),
+        render.blend_layers_reference(image, layer, sigma, lens), atol=2e-5)
 
 
 def test_hand_sum_of_two_layers():

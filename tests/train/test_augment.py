@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dmenet_tf import sigma_files
 from dmenet_tf.train import augment
 from dmenet_tf.train.changes import Augment
 
@@ -81,6 +82,38 @@ def test_zoom_scales_sigma_and_enlarging_adds_its_own():
                                           changes)
         assert crop.shape == (32, 32, 3)
         np.testing.assert_allclose(codes, 1000 * sigma, rtol=2e-3)
+
+
+def test_holes_of_labels_follow_their_pixels(coded_picture):
+    image = coded_picture(40, 48)
+    hole = image[..., 0] % 7 == 0
+    label = np.where(hole, sigma_files.LEFT_OUT, 20).astype(np.uint16)
+    for i in range(20):
+        crop, codes = augment.random_crop(
+            image, label, 32, augment.random_draws(0, i), Augment())
+        np.testing.assert_array_equal(codes == sigma_files.LEFT_OUT,
+                                      crop[..., 0] % 7 == 0)
+
+
+@pytest.mark.parametrize('zoom', [0.0, 0.25, 0.5, 0.75, 0.999])
+def test_zoom_and_blur_leave_holes_holes(zoom):
+    hole = np.zeros((80, 80), bool)
+    hole[36:44, 36:44] = True
+    image = np.dstack([np.uint8(255 * hole)] * 3)
+    label = np.where(hole, sigma_files.LEFT_OUT, 2000).astype(np.uint16)
+    crops = [augment.random_crop(image, label, 32,
+                                 drawn(zoom=zoom, blur=blur, top=0.5,
+                                       left=0.5),
+                                 Augment(zoom=2.0, blur=blur))
+             for blur in (0.0, 3.0)]
+    left_out = [codes == sigma_files.LEFT_OUT for _, codes in crops]
+    # White is the hole, and what interpolation mixed with it.
+    assert np.all(left_out[0][crops[0][0][..., 0] > 0])
+    assert left_out[0].sum() >= (8 * 2 ** (2 * zoom - 1))**2
+    assert left_out[0].sum() < (14 * 2 ** (2 * zoom - 1) + 4)**2
+    # Blur adds to sigma where it counts, and nothing elsewhere.
+    np.testing.assert_array_equal(left_out[1], left_out[0])
+    assert np.all(crops[1][1][~left_out[1]] > crops[0][1][~left_out[0]])
 
 
 def test_zoom_and_blur_are_no_photometric_changes():

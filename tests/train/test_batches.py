@@ -1,11 +1,14 @@
 """Folders to batches: labels stay true, and sampling has no memory."""
 
+import shutil
+
 import imageio.v3 as iio
 import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import ndimage
 
+from dmenet_tf import sigma_files
 from dmenet_tf.train import batches, folders, store
 from dmenet_tf.train.changes import Augment
 
@@ -42,6 +45,23 @@ def test_labels_follow_their_pixels(plain):
         red = np.rint(batch['synthetic']['image'][..., :1] * 255)
         np.testing.assert_allclose(batch['synthetic']['defocus'],
                                    red / 50 / 7, atol=1e-6)
+
+
+def test_what_counts_follows_its_pixels(tmp_path, coded_folders, plain):
+    folder = tmp_path / 'syn'
+    shutil.copytree(coded_folders / 'syn', folder)
+    shutil.copytree(coded_folders / 'bin', tmp_path / 'bin')
+    shutil.copytree(coded_folders / 'real', tmp_path / 'real')
+    for path in (folder / 'image').iterdir():
+        sigma_files.write_valid(folder / 'valid' / path.name,
+                                iio.imread(path)[..., 0] % 3 > 0)
+    for batch, whole in zip(take(make(tmp_path), 6), plain, strict=True):
+        red = np.rint(batch['synthetic']['image'][..., :1] * 255)
+        valid = batch['synthetic'].pop('valid')
+        np.testing.assert_array_equal(valid, red % 3 > 0)
+        whole = tf.nest.map_structure(np.copy, whole)
+        whole['synthetic']['defocus'] *= valid
+        assert_equal(batch, whole)
 
 
 def test_masks_follow_their_pixels_through_any_angle(plain):

@@ -282,3 +282,28 @@ def test_digests_tell_datasets_apart_and_not_where_they_are(synthetic,
     write_picture(moved / 'image/d.png', 5)
     sigma_files.write_png(moved / 'sigma/d.png', np.ones((8, 8)))
     assert folders.synthetic_dataset([moved]).digest()['count'] == 3
+
+
+def test_what_says_where_labels_count_goes_with_them(synthetic):
+    folder, other = synthetic('abc'), synthetic('xy', 'other')
+    everywhere = folders.synthetic_dataset([folder, other])
+    assert everywhere.valid == ()
+    (folder / 'valid').mkdir()
+    path = folder / 'valid/b.png'
+    sigma_files.write_valid(path, np.eye(8) > 0)
+    dataset = folders.synthetic_dataset([folder, other])
+    assert dataset.valid == (None, path, None, None, None)
+    assert dataset.subset([1, 3]).valid == (path, None)
+    assert dataset.files == [*everywhere.files, path]
+    digest = dataset.digest()
+    assert digest != everywhere.digest()
+    sigma_files.write_valid(path, np.eye(8) < 1)
+    assert folders.synthetic_dataset([folder, other]).digest() != digest
+
+
+def test_a_mask_of_no_picture_is_named(synthetic):
+    folder = synthetic('ab')
+    sigma_files.write_valid(folder / 'valid/a_valid.png', np.eye(8) > 0)
+    with pytest.raises(ValueError, match='a_valid.png: there is no picture of '
+                                         'this name in .*/syn/image'):
+        folders.synthetic_dataset([folder])

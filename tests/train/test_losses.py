@@ -35,6 +35,35 @@ def test_auxiliary_loss_is_the_sum_over_levels():
     assert float(loss) == 0.25 + 1.0
 
 
+def test_means_are_over_what_counts():
+    y, defocus = constant_map(1.0, 1.0, 0.0), constant_map(0.5, 0.0, 1.0)
+    valid = constant_map(1.0, 1.0, 0.0)
+    mse, mae = (float(losses.map_loss(defocus, y, error, valid))
+                for error in ('mse', 'mae'))
+    assert (mse, mae) == ((0.25 + 1.0) / 2, 0.75)
+    everywhere = tf.ones_like(valid)
+    assert float(losses.map_loss(defocus, y, 'mse', everywhere)) == (
+        float(losses.map_loss(defocus, y)))
+
+
+def test_where_nothing_counts_the_loss_is_0():
+    y = constant_map(1.0, 1.0)
+    outputs = {'defocus': tf.zeros_like(y), 'side': [tf.zeros_like(y)]}
+    loss = losses.blur_loss(outputs, y, valid=tf.zeros_like(y))
+    assert [float(x) for x in loss] == [0.0, 0.0]
+
+
+def test_what_counts_is_resized_as_its_label():
+    # Side maps take pixels 1 and 3 of y, see the labels' test.
+    y = constant_map(9.0, 1.0, 9.0, 2.0)
+    outputs = {'defocus': y, 'side': [constant_map(0.0, 0.0)]}
+    for valid, aux in ((constant_map(0.0, 1.0, 0.0, 1.0), (1.0 + 4.0) / 2),
+                       (constant_map(1.0, 0.0, 1.0, 1.0), 4.0),
+                       (constant_map(1.0, 0.0, 1.0, 0.0), 0.0)):
+        found = losses.blur_loss(outputs, y, lambda_aux=0.5, valid=valid)
+        assert [float(x) for x in found] == [0.5 * aux, aux]
+
+
 @pytest.mark.parametrize('preset, kept', [('paper', [1, 3]),
                                           ('official', [0, 3])])
 def test_labels_are_resized_to_the_nearest(preset, kept):

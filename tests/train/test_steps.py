@@ -221,6 +221,37 @@ def test_a_teacher_adds_its_gradient_to_the_others(monkeypatch):
     assert len(taken) == len(theta)
 
 
+def test_labels_do_not_count_where_they_are_left_out():
+    """Neither for L_B, L_aux nor for C, whose kernels reach across."""
+    valid = np.ones((2, 32, 32, 1), np.float32)
+    valid[:, 8:24, 8:24] = 0.0
+    results = []
+    for hole in (0.0, 1.0, None):
+        trainer, batch = make_trainer(), make_batch()
+        if hole is not None:
+            y = batch['synthetic']['defocus']
+            batch['synthetic'] |= {'valid': tf.constant(valid),
+                                   'defocus': tf.where(valid > 0, y, hole)}
+        terms = steps.replica_step(trainer, batch, steps.Weights(
+            **ONLY)._replace(lambda_aux=1.0, lambda_C=1.0))
+        results.append((terms, snapshot(trainer)))
+    (zero, after), (one, same), (everywhere, other) = results
+    for name in ('L_B', 'L_aux', 'L_C'):
+        assert float(zero[name]) == float(one[name]) > 0
+        assert float(zero[name]) != float(everywhere[name])
+    assert largest_difference(after, same) == 0.0
+    assert largest_difference(after, other) > 0.0
+
+
+def test_a_batch_without_any_label_moves_nothing_by_it():
+    trainer, batch = make_trainer(), make_batch()
+    batch['synthetic']['valid'] = tf.zeros([2, 32, 32, 1])
+    terms = steps.replica_step(trainer, batch, steps.Weights(
+        **ONLY)._replace(lambda_aux=1.0, lambda_C=1.0))
+    assert [float(terms[name]) for name in (
+        'L_B', 'L_aux', 'L_C', 'gradient_g')] == [0.0] * 4
+
+
 def test_l_d_moves_d_alone_and_l_adv_b_alone():
     """Each of the two games on its own, by their gradients' sources."""
     trainer, weights = make_trainer(), steps.Weights()

@@ -180,3 +180,47 @@ def test_a_cache_on_disk_is_used_until_something_changes(
     # What an earlier version made of the same files.
     monkeypatch.setattr(store, '_VERSION', store._VERSION + 1)
     np.testing.assert_array_equal(cached()[0], right[0])
+
+
+def with_hole(folder, size):
+    """A dataset of one picture: white where its sigma, 2 px, is left out."""
+    hole = np.zeros(size, bool)
+    hole[size[0] // 4:size[0] // 2, size[1] // 4:size[1] // 2] = True
+    synthetic(folder, np.dstack([np.uint8(255 * hole)] * 3),
+              np.full(size, 2.0))
+    sigma_files.write_valid(folder / 'valid/a.png', ~hole)
+    return folders.synthetic_dataset([folder]), hole
+
+
+@pytest.mark.parametrize('cache', ['none', 'ram', 'disk'])
+def test_what_is_left_out_has_its_own_code(tmp_path, cache):
+    dataset, hole = with_hole(tmp_path, (40, 48))
+    cache = str(tmp_path / 'cache') if cache == 'disk' else cache
+    kept = store.Store(dataset, CROP, cache)
+    for _ in range(2):
+        _, label = kept.picture(0)
+        np.testing.assert_array_equal(label == sigma_files.LEFT_OUT, hole)
+        assert np.unique(label).tolist() == [2000, sigma_files.LEFT_OUT]
+    sigma_files.write_valid(dataset.valid[0], np.ones((40, 48), bool))
+    _, label = store.Store(dataset, CROP, cache).picture(0)
+    assert np.unique(label).tolist() == [2000]
+
+
+@pytest.mark.parametrize('size', [(20, 24), (1000, 1600)])
+def test_what_is_mixed_with_what_is_left_out_is_left_out(tmp_path, size):
+    dataset, hole = with_hole(tmp_path, size)
+    image, label = store.prepare(dataset, 0, CROP)
+    left_out = label == sigma_files.LEFT_OUT
+    assert np.all(left_out[image[..., 0] > 0])
+    # Bicubic: two px of the coarser picture on either side of its edges.
+    assert hole.mean() < left_out.mean() < (
+        hole.mean() * (1 + 4 / (min(size[0], label.shape[0]) / 4))**2)
+    assert np.ptp(label[~left_out]) == 0
+
+
+def test_a_mask_of_another_size_than_its_label_is_named(tmp_path):
+    dataset, _ = with_hole(tmp_path, (40, 48))
+    sigma_files.write_valid(dataset.valid[0], np.ones((40, 47), bool))
+    with pytest.raises(ValueError, match='valid/a.png: it is 47 x 40 px, its '
+                                         'sigma map 48 x 40 px'):
+        store.prepare(dataset, 0, CROP)

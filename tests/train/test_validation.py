@@ -1,9 +1,11 @@
 """Held-out metrics by hand sums."""
 
+import shutil
 
 import numpy as np
 import pytest
 
+from dmenet_tf import sigma_files
 from dmenet_tf.train import folders, steps, validation
 from dmenet_tf.train.store import Store
 
@@ -73,3 +75,30 @@ def test_panels_show_picture_map_and_label(validator, stores):
     np.testing.assert_array_equal(panel[:, :48], image[:32, :48])
     without = validator.panel('real', image, None)
     np.testing.assert_array_equal(without, panel[:, :2 * 48])
+
+
+def test_validation_counts_what_is_not_left_out(tmp_path, coded_folders):
+    """Two pictures: of one the left half counts, of the other nothing."""
+    folder = tmp_path / 'holes'
+    shutil.copytree(coded_folders / 'syn', folder)
+    for name in '234':
+        (folder / f'image/{name}.png').unlink()
+    left = np.arange(48) < 24
+    sigma_files.write_valid(folder / 'valid/0.png', np.tile(left, (40, 1)))
+    sigma_files.write_valid(folder / 'valid/1.png', np.zeros((41, 48), bool))
+    kept = Store(folders.synthetic_dataset([folder]), 32)
+    found = validation.Validator(RedB(), {'synthetic': kept}, steps.Weights(
+        lambda_aux=0.0), 'sigma7').evaluate()
+    red = kept.readable(0)[0][:32, :24, 0].astype(float)
+    error = red / 255 - np.round(red / 50, 3) / 7
+    assert found['mse'] == pytest.approx(np.mean(error**2), rel=1e-5)
+    assert found['mae'] == pytest.approx(np.mean(np.abs(error)), rel=1e-5)
+    assert found['L_B'] == pytest.approx(found['mse'], rel=1e-5)
+
+
+def test_panels_are_black_where_labels_are_left_out(validator, stores):
+    image, label = stores['synthetic'].readable(0)
+    label = label.copy()
+    label[:, :10] = sigma_files.LEFT_OUT
+    panel = validator.panel('synthetic', image, label)[:, 2 * 48:]
+    assert not panel[:, :10].any() and panel[:, 10:].any(axis=-1).all()
