@@ -3,11 +3,16 @@
 Imports `keras` alone, and runs on Keras 2.15 and on Keras 3 with any backend.
 """
 
+from typing import TYPE_CHECKING
+
 import keras
 from keras import layers
 
+if TYPE_CHECKING:
+    import tensorflow as tf
 
-def padded(x):
+
+def padded(x: 'tf.Tensor') -> 'tf.Tensor':
     """SymmetricPadding of at least 2 x 2 pixels, of slices both ways.
 
     Its gradient adds the outermost rows and columns to their neighbours.
@@ -35,7 +40,7 @@ def padded(x):
     return pad(x)
 
 
-def leaky(x, slope):
+def leaky(x: 'tf.Tensor', slope: float) -> 'tf.Tensor':
     """LeakyReLU, its gradient g (a + (1 - a) [x > 0]) of plain operations."""
     import tensorflow as tf
 

@@ -80,12 +80,7 @@ def _left_out(truth, shape, settings):
     path = valid_path(truth)
     if settings.protocol == 'rtf' or not path.is_file():
         return np.zeros(shape, bool)
-    codes = sigma_files.read_grey(path)
-    if codes.shape != shape:
-        raise ValueError(f'{path}: wrong size: it has {codes.shape[1]}x'
-                         f'{codes.shape[0]} px, the truth {shape[1]}x'
-                         f'{shape[0]}.')
-    return codes == 0
+    return ~sigma_files.read_valid(path, shape)
 
 
 def _truth_in_px(values, path, settings):

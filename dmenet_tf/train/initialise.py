@@ -31,7 +31,8 @@ def mean_label(store: Store, convention: str) -> float:
         convention: What the labels mean, see optics.
 
     Raises:
-        ValueError, OSError: A picture cannot be read; see Store.readable.
+        ValueError, OSError: A picture cannot be read, see Store.readable; or
+            no pixel has a label.
     """
     count = len(store.dataset)
     means = []
@@ -39,7 +40,12 @@ def mean_label(store: Store, convention: str) -> float:
         _, codes = store.readable(i)
         defocus = optics.defocus_from_sigma(
             sigma_files.sigma_from_codes(codes), convention)
-        means.append(np.minimum(defocus, 1.0).mean())
+        known = defocus[~np.isnan(defocus)]
+        if known.size:
+            means.append(np.minimum(known, 1.0).mean())
+    if not means:
+        raise ValueError('--synthetic: valid/ leaves out every pixel of '
+                         f'{store.dataset.images[0]} and others.')
     return float(np.mean(means))
 
 

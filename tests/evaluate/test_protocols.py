@@ -185,7 +185,8 @@ def test_what_is_0_in_valid_is_left_out(tmp_path, save, protocol):
 
 @pytest.mark.parametrize('valid, reason', [
     (np.zeros((1, 3), np.uint8), 'sigma/a.npy: 100% of the truth is unknown'),
-    (np.ones((2, 3), np.uint8), 'valid/a.png: wrong size: it has 3x2 px')])
+    (np.ones((2, 3), np.uint8),
+     'valid/a.png: it is 3 x 2 px, its sigma map 3 x 1 px')])
 def test_a_valid_that_leaves_nothing_or_does_not_fit_is_named(tmp_path, save,
                                                               valid, reason):
     save(tmp_path / 'sigma/a.npy', np.float32([[1, 2, 3]]))

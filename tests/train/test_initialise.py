@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from dmenet_tf import networks, variables, weights
 from dmenet_tf.train import folders, steps
@@ -60,6 +61,31 @@ def test_the_mean_label_is_that_of_the_pictures(settings, coded_folders):
     # legacy15: (2 sigma + 1) / 15
     assert mean_label(store, 'legacy15') == pytest.approx(
         (14 * np.mean(means) + 1) / 15, abs=1e-3)
+
+
+@pytest.mark.parametrize('row', [7, 0])
+def test_the_mean_label_knows_of_holes(settings, coded_folders, row):
+    """The first pixel's sigma is 0; row 7 begins with 14 / 50 px."""
+    folder = coded_folders / 'syn'
+    (folder / 'valid').mkdir()
+    for path in (folder / 'image').iterdir():
+        valid = np.zeros(np.asarray(Image.open(path)).shape[:2], np.uint8)
+        valid[row, 0] = 255
+        Image.fromarray(valid).save(folder / 'valid' / f'{path.stem}.png')
+    train, _ = folders.find_datasets(settings(synthetic=folder, hold_out=0.0))
+    assert mean_label(Store(train['synthetic'], 32), 'sigma7') == pytest.approx(
+        2 * row / 50 / 7, abs=1e-4)
+
+
+def test_a_label_without_a_pixel_is_said(settings, coded_folders):
+    folder = coded_folders / 'syn'
+    (folder / 'valid').mkdir()
+    for path in (folder / 'image').iterdir():
+        size = Image.open(path).size
+        Image.new('L', size).save(folder / 'valid' / f'{path.stem}.png')
+    train, _ = folders.find_datasets(settings(synthetic=folder, hold_out=0.0))
+    with pytest.raises(ValueError, match='leaves out every pixel'):
+        mean_label(Store(train['synthetic'], 32), 'sigma7')
 
 
 def test_d_and_s_are_of_the_decoder_they_look_at(settings):
