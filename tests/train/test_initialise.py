@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import shutil
 
 import keras
 import numpy as np
@@ -63,29 +64,32 @@ def test_the_mean_label_is_that_of_the_pictures(settings, coded_folders):
         (14 * np.mean(means) + 1) / 15, abs=1e-3)
 
 
-@pytest.mark.parametrize('row', [7, 0])
-def test_the_mean_label_knows_of_holes(settings, coded_folders, row):
-    """The first pixel's sigma is 0; row 7 begins with 14 / 50 px."""
-    folder = coded_folders / 'syn'
-    (folder / 'valid').mkdir()
-    for path in (folder / 'image').iterdir():
-        valid = np.zeros(np.asarray(Image.open(path)).shape[:2], np.uint8)
-        valid[row, 0] = 255
-        Image.fromarray(valid).save(folder / 'valid' / f'{path.stem}.png')
-    train, _ = folders.find_datasets(settings(synthetic=folder, hold_out=0.0))
-    assert mean_label(Store(train['synthetic'], 32), 'sigma7') == pytest.approx(
-        2 * row / 50 / 7, abs=1e-4)
+@pytest.fixture
+def with_holes(settings, coded_folders, tmp_path):
+    """Store of the synthetic pictures, of which these pixels count alone."""
+    folder = shutil.copytree(coded_folders / 'syn', tmp_path / 'syn')
+
+    def make(pixels):
+        for path in (folder / 'image').iterdir():
+            valid = np.zeros(Image.open(path).size[::-1], np.uint8)
+            valid[pixels] = 255
+            (folder / 'valid').mkdir(exist_ok=True)
+            Image.fromarray(valid).save(folder / 'valid' / f'{path.stem}.png')
+        train, _ = folders.find_datasets(settings(synthetic=folder,
+                                                  hold_out=0.0))
+        return Store(train['synthetic'], 32)
+    return make
 
 
-def test_a_label_without_a_pixel_is_said(settings, coded_folders):
-    folder = coded_folders / 'syn'
-    (folder / 'valid').mkdir()
-    for path in (folder / 'image').iterdir():
-        size = Image.open(path).size
-        Image.new('L', size).save(folder / 'valid' / f'{path.stem}.png')
-    train, _ = folders.find_datasets(settings(synthetic=folder, hold_out=0.0))
+def test_the_mean_label_is_of_what_counts(with_holes):
+    """Row 7 begins with a sigma of 14 / 50 px."""
+    assert mean_label(with_holes(np.s_[7, 0]), 'sigma7') == pytest.approx(
+        14 / 50 / 7, abs=1e-4)
+
+
+def test_labels_of_which_nothing_counts_are_refused(with_holes):
     with pytest.raises(ValueError, match='leaves out every pixel'):
-        mean_label(Store(train['synthetic'], 32), 'sigma7')
+        mean_label(with_holes(np.s_[:0]), 'sigma7')
 
 
 def test_d_and_s_are_of_the_decoder_they_look_at(settings):
