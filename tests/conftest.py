@@ -6,10 +6,6 @@ import pytest
 
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 os.environ.setdefault('MPLBACKEND', 'Agg')
-if 'PYTEST_XDIST_WORKER' in os.environ:  # As many processes as cores already.
-    for threads in ('TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS',
-                    'OMP_NUM_THREADS'):
-        os.environ.setdefault(threads, '1')
 
 
 @pytest.hookimpl(wrapper=True)

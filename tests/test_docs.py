@@ -201,6 +201,7 @@ def test_python_blocks_run(page, text, at_work):
         assert eval(expression, names) == pytest.approx(float(value), abs=1e-4)
 
 
+@pytest.mark.long
 def test_flags_of_commands_are_those_of_their_modules():
     by_module = {}
     for page in PAGES:

@@ -56,6 +56,7 @@ def test_padding_is_symmetric(folded):
         estimation.estimate(mirrored, folded)[:20, :27], atol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('convention, sigma', [('sigma7', 3.5),
                                                ('legacy15', 3.25)])
 def test_the_convention_of_the_weights_sets_the_unit(convention, sigma):
@@ -85,10 +86,12 @@ def assert_folded(folded, model, image, atol):
                 if isinstance(layer, keras.layers.BatchNormalization)]
 
 
+@pytest.mark.long
 def test_folding_keeps_the_map_and_drops_the_norms(model, folded):
     assert_folded(folded, model, noise(1, 70, 50), atol=1e-4)
 
 
+@pytest.mark.long
 def test_a_normalised_encoder_is_folded_too():
     b = networks.build_blur_estimator(4, 0, side_heads=False, padding='zero',
                                       encoder_norm=True)
@@ -97,6 +100,7 @@ def test_a_normalised_encoder_is_folded_too():
     assert_folded(inference.fold(model), model, noise(1, 40, 50), atol=1e-3)
 
 
+@pytest.mark.long
 def test_the_receptive_field_is_what_the_layers_add_up_to():
     # 3x3 convolutions per level: 2, 2, 4, 4, 4 in the encoder at 1 .. 16 px;
     # 3, 3, 3 in the decoder at 8 .. 2, 1 + 2 blocks + 3 at 1. Pooling and
@@ -109,6 +113,7 @@ def test_the_receptive_field_is_what_the_layers_add_up_to():
             (encoder + decoder + 2 * blocks + 3 + 15,) * 2)
 
 
+@pytest.mark.long
 def test_the_receptive_field_is_reached_and_not_left():
     """Changing a pixel moves the map as far as computed, and no farther."""
     b = networks.build_blur_estimator(4, 0, side_heads=False, folded=True)
@@ -230,6 +235,7 @@ def test_a_batch_and_a_path_are_told_what_to_call(folded):
             estimation.estimate(path, folded)
 
 
+@pytest.mark.long
 def test_a_model_by_its_name_or_path_is_loaded_once(model, tmp_path,
                                                     monkeypatch):
     path = tmp_path / 'toy.npz'
@@ -249,6 +255,7 @@ def test_a_model_by_its_name_or_path_is_loaded_once(model, tmp_path,
         estimation.estimate(image, 'smal')
 
 
+@pytest.mark.long
 def test_a_file_that_changed_is_loaded_again(model, tmp_path):
     path = tmp_path / 'toy.npz'
     b = keras.models.clone_model(model.get_layer('B'))
@@ -272,6 +279,7 @@ def test_a_model_of_another_kind_is_refused():
         estimation.estimate(noise(8, 8), 480)
 
 
+@pytest.mark.long
 def test_the_default_is_the_bundled_model_by_its_name():
     image = noise(16, 16)
     np.testing.assert_array_equal(estimation.estimate(image, 'small'),

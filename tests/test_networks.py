@@ -119,6 +119,7 @@ def test_the_checkpoint_is_described_by_what_its_networks_are(
     assert 'authors' in said['trained']
 
 
+@pytest.mark.long
 def test_numbers_of_parameters_are_the_papers(authors_networks):
     nets = authors_networks
     bare = networks.build_blur_estimator(side_heads=False)
@@ -193,6 +194,7 @@ def test_vgg16_has_three_convolutions_where_vgg19_has_four(toy_b):
         networks.build_blur_estimator(encoder='vgg11')
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('changes', [
     {'decoder_width': 2}, {'encoder': 'vgg16'},
     {'decoder_width': 1, 'encoder': 'vgg16', 'refine_blocks': 0}])
@@ -232,6 +234,7 @@ def test_c_is_frozen_and_sees_the_map_as_grey():
     assert names[-1] == 'conv4_4/bias' and len(names) == 24
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('policy', ['mixed_float16', 'mixed_bfloat16'])
 def test_maps_and_logits_stay_float32(policy):
     keras.mixed_precision.set_global_policy(policy)

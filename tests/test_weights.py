@@ -92,6 +92,7 @@ def stages(saved, tmp_path_factory):
     return paths
 
 
+@pytest.mark.long
 def test_average_is_the_mean_of_every_variable(nets, stages, tmp_path):
     mean, _ = weights.average(stages)
     for before, after in zip(nets, mean, strict=True):
@@ -103,6 +104,7 @@ def test_average_is_the_mean_of_every_variable(nets, stages, tmp_path):
         weights.average([stages[0], tmp_path / 'b.npz'])
 
 
+@pytest.mark.long
 def test_a_mean_says_what_all_its_parts_are(nets, stages):
     one, two = stages
     mean, metadata = weights.average([two, one, two, two])
@@ -125,6 +127,7 @@ def test_one_file_is_no_mean(stages):
     assert 'mean_of' not in metadata
 
 
+@pytest.mark.long
 def test_a_bundled_model_is_loaded_and_averaged_by_its_name(saved):
     assert weights.load('small', inference_only=True)[1]['architecture'] == (
         weights.describe('small')['architecture'])

@@ -48,6 +48,7 @@ def test_the_inverse_scores_0_until_it_is_called_sharp_is_bright(cuhk, save,
         assert results['results'][0]['scores']['accuracy'] == accuracy
 
 
+@pytest.mark.long
 def test_foreign_maps_need_no_photographs(cuhk, save, run):
     with_images = run(cuhk)['results'][0]
     results = run(cuhk, images=None)
@@ -364,6 +365,7 @@ def test_other_weights_of_the_same_name_are_scored_anew(rtf, run, toy,
          for sigma in (0.7, 2.1)], abs=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures('undrawn')
 def test_a_model_is_loaded_once_for_all_levels(tmp_path, save, toy,
                                                monkeypatch):

@@ -271,6 +271,7 @@ def test_the_command_names_what_it_cannot_use(tmp_path):
     assert [json.loads(line)['scene'] for line in lines] == ['s0', 's0']
 
 
+@pytest.mark.long
 def test_check_and_preview(tmp_path):
     write_scenes(tmp_path / 'in', 2)
     done = run(f'--input_dir={tmp_path}/in', '--check', '--preview=2',

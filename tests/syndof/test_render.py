@@ -46,6 +46,7 @@ def test_equals_the_reference_where_layers_are_regions(kernel):
         render.blend_layers_reference(image, layer, sigma, kernel), atol=2e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize('lens', [
     apertures.polygon(5, 0.2), apertures.cats_eye(1.0),
     # One that is not symmetric, whose first row is empty.

@@ -111,6 +111,7 @@ def test_starts_from_the_mean_of_the_files(settings, tmp_path):
         np.testing.assert_array_equal(value, np.full(value.shape, 2.0), name)
 
 
+@pytest.mark.long
 def test_what_a_file_has_no_word_of_starts_fresh_and_is_said(settings,
                                                              tmp_path,
                                                              caplog):
@@ -129,6 +130,7 @@ def test_what_a_file_has_no_word_of_starts_fresh_and_is_said(settings,
     assert np.ptp(values(nets.D)['h0_c1/kernel']) > 0
 
 
+@pytest.mark.long
 def test_a_bundled_model_is_trained_on_with_fresh_side_heads(settings, caplog):
     caplog.set_level(logging.INFO)
     config = settings(init_weights='small', width=None, refine_blocks=None,
@@ -192,6 +194,7 @@ def taught(tmp_path, tamed):
 PHOTOGRAPHS = np.random.default_rng(0).random((2, 32, 48, 3), np.float32)
 
 
+@pytest.mark.long
 def test_a_teacher_that_is_b_itself_has_nothing_to_say(settings, taught):
     path, b = taught
     config = settings(init_weights=path, batch_norm='frozen', teacher=path,
@@ -211,6 +214,7 @@ def test_a_teacher_that_is_b_itself_has_nothing_to_say(settings, taught):
     assert float(again['L_T']) > 1e-6
 
 
+@pytest.mark.long
 def test_a_teachers_map_is_brought_to_our_convention(settings, taught,
                                                      tmp_path):
     path, b = taught
@@ -242,6 +246,7 @@ def vgg19(tmp_path):
     return str(path)
 
 
+@pytest.mark.long
 def test_c_alone_takes_vgg19_where_b_does_not_fit(settings, vgg19):
     config = settings(vgg19=vgg19, lambda_C=1e-4)
     kernel = values(build_networks(config).B)['conv1_1/kernel']
