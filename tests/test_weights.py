@@ -141,7 +141,7 @@ def test_small_tells_of_its_own_training():
     said = weights.describe('small')
     assert said['trained']['steps'] == 18100
     assert said['trained']['batch'] == 8
-    assert 'research' in said['licence']
+    assert 'non-commercial' in said['licence']
     assert 'afterwards' in said['note']
     twelfth, eighth = said['mean_of']
     assert (twelfth['weight'], twelfth['stage']) == (3, 12)
