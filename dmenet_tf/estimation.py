@@ -80,7 +80,7 @@ def estimate(image: np.ndarray | Sequence[np.ndarray], model: Model = None,
     _check_scales(scales)
     model = _model(model)
     runner = inference.compiled(model) if runner is None else runner
-    estimated = _at_full_size if scales == 1 else _at_several_scales
+    estimated = _at_one_scale if scales == 1 else _at_several_scales
     found = [estimated(one, model, tile, runner) for one in checked]
     return found if several else found[0]
 
@@ -137,7 +137,7 @@ def _loaded(path, changed):
 def _at_several_scales(image, model, tile, runner):
     """Coarse to fine, see scales; one scale where the photograph is small."""
     *finer, coarsest = scales.pyramid(image)
-    sigma = _at_full_size(coarsest, model, tile, runner)
+    sigma = _at_one_scale(coarsest, model, tile, runner)
     for picture in reversed(finer):
         coarse = scales.doubled(sigma, picture.shape[:2])
         weight = scales.finer_weight(coarse)
@@ -146,7 +146,7 @@ def _at_several_scales(image, model, tile, runner):
     return sigma
 
 
-def _at_full_size(image, model, tile, runner):
+def _at_one_scale(image, model, tile, runner):
     """The map of one picture that arrays.check_image let through."""
     side = _tile_side(image, model, tile)
     if side is None:

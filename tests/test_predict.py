@@ -152,6 +152,18 @@ def test_the_summary_judges_sharpness_at_full_size(
     assert float(rows[0]['sharp_share']) == pytest.approx(share, abs=1e-4)
 
 
+@pytest.mark.parametrize('which', ['auto', 1])
+def test_maps_are_of_the_scales_asked_for(photographs, tmp_path, model,
+                                          monkeypatch, which):
+    monkeypatch.setattr(scales, 'COARSEST', 400)
+    mapped(photographs, tmp_path / 'out', model, scales=which)
+    image = images.read_image(photographs / '0.png')
+    found, other = (estimation.estimate(image, model, scales=one)
+                    for one in (which, 1 if which == 'auto' else 'auto'))
+    np.testing.assert_array_equal(np.load(tmp_path / 'out/0.npy'), found)
+    assert np.abs(found - other).max() > 0.01
+
+
 def test_a_photograph_that_lies_on_its_side_is_mapped_upright(tmp_path, model):
     """And read_image with estimate gives what predict writes."""
     picture, exif = Image.fromarray(noise(20, 33)), Image.Exif()
