@@ -1,8 +1,9 @@
 """estimate(): photographs of any size as arrays in, their maps out.
 
-Large photographs go through the network in tiles. Each tile is cut with as
-much of its surroundings as the network can see, at multiples of the network's
-stride, so that the tiled map is the untiled one.
+Large photographs are seen at several scales, see scales, and go through the
+network in tiles. Each tile is cut with as much of its surroundings as the
+network can see, at multiples of the network's stride, so that the tiled map
+is the untiled one.
 """
 
 import functools
@@ -13,9 +14,8 @@ from typing import overload
 import keras
 import numpy as np
 import numpy.typing as npt
-from skimage import transform
 
-from dmenet_tf import arrays, inference, networks, weights
+from dmenet_tf import arrays, inference, networks, scales, weights
 
 # What one pass may take; activations are what it takes it for.
 MEMORY_BUDGET = 4 * 2**30  # bytes
@@ -30,18 +30,18 @@ Runner = Callable[[np.ndarray], np.ndarray]
 
 @overload
 def estimate(image: Sequence[np.ndarray], model: Model = None,
-             max_side: int | None = None, tile: int | str = AUTO,
+             scales: int | str = AUTO, tile: int | str = AUTO,
              runner: Runner | None = None) -> list[Sigma]: ...
 
 
 @overload
 def estimate(image: np.ndarray, model: Model = None,
-             max_side: int | None = None, tile: int | str = AUTO,
+             scales: int | str = AUTO, tile: int | str = AUTO,
              runner: Runner | None = None) -> Sigma: ...
 
 
 def estimate(image: np.ndarray | Sequence[np.ndarray], model: Model = None,
-             max_side: int | None = None, tile: int | str = AUTO,
+             scales: int | str = AUTO, tile: int | str = AUTO,
              runner: Runner | None = None) -> Sigma | list[Sigma]:
     """Estimates how blurred each pixel of a photograph is.
 
@@ -52,11 +52,10 @@ def estimate(image: np.ndarray | Sequence[np.ndarray], model: Model = None,
             photographs, of any sizes.
         model: What dmenet_tf.load_model returns; or what it takes, which is
             loaded at the first call and kept; None for the bundled one.
-        max_side: Larger images are shrunk to this longest side, px, and the
-            map enlarged again, its sigma with it: faster, and the network
-            then sees blur beyond its largest sigma. Fine detail is lost, and
-            with it small sigma: what is sharp at the reduced size cannot be
-            told from what is sharp.
+        scales: 'auto': a photograph of more than scales.COARSEST pixels at
+            several scales, so that sigma beyond the network's largest, 7 px,
+            is measured too, see the module scales; 1: at full size alone, as
+            the paper does.
         tile: 'auto': in tiles where one pass would take too much memory; 0:
             in one pass; otherwise the side of the tiles, px.
         runner: What runs the model, see runtimes.make_runner; None for
@@ -78,9 +77,11 @@ def estimate(image: np.ndarray | Sequence[np.ndarray], model: Model = None,
     several = isinstance(image, (list, tuple)) and all(
         hasattr(one, 'shape') for one in image)
     checked = _check_list(image) if several else [_check(image)]
+    _check_scales(scales)
     model = _model(model)
     runner = inference.compiled(model) if runner is None else runner
-    found = [_estimate(one, model, max_side, tile, runner) for one in checked]
+    estimated = _at_one_scale if scales == 1 else _at_several_scales
+    found = [estimated(one, model, tile, runner) for one in checked]
     return found if several else found[0]
 
 
@@ -106,6 +107,12 @@ def _check_list(photographs):
     return checked
 
 
+def _check_scales(scales):
+    if scales not in (AUTO, 1):
+        raise ValueError("scales must be 'auto' or 1. Received: "
+                         f'scales={scales!r}.')
+
+
 def _model(model):
     model = 'small' if model is None else model
     if isinstance(model, (str, pathlib.Path)):
@@ -127,47 +134,41 @@ def _loaded(path, changed):
     return inference.fold(weights.load_model(path))
 
 
-def _estimate(image, model, max_side, tile, runner):
-    """The map of one photograph that arrays.check_image let through."""
-    scale = network_scale(image.shape, max_side)
-    if scale < 1:
-        return _estimate_shrunk(image, model, scale, tile, runner)
+def _at_several_scales(image, model, tile, runner):
+    """Coarse to fine, see scales; one scale where the photograph is small."""
+    *finer, coarsest = scales.pyramid(image)
+    sigma = _at_one_scale(coarsest, model, tile, runner)
+    for picture in reversed(finer):
+        coarse = scales.doubled(sigma, picture.shape[:2])
+        weight = scales.finer_weight(coarse)
+        fine = _estimate_where(weight > 0, picture, model, tile, runner)
+        sigma = coarse + weight * (fine - coarse)
+    return sigma
+
+
+def _at_one_scale(image, model, tile, runner):
+    """The map of one picture that arrays.check_image let through."""
     side = _tile_side(image, model, tile)
     if side is None:
         return runner(image[None])[0, ..., 0]
-    return _estimate_tiled(image, side, _halo(model), runner)
+    height, width = (-(-n // networks.STRIDE) * networks.STRIDE
+                     for n in image.shape[:2])
+    tiles = [(y, min(y + side, height), x, min(x + side, width))
+             for y in range(0, height, side) for x in range(0, width, side)]
+    return _estimate_boxes(image, tiles, _halo(model), runner)
 
 
-def network_scale(shape: tuple[int, ...], max_side: int | None) -> float:
-    """How much smaller than the photograph is what the network sees of it.
-
-    Args:
-        shape: (h, w, ...) of the photograph.
-        max_side: See estimate.
-
-    Returns:
-        In (0, 1].
-
-    Raises:
-        ValueError: max_side is below 1.
-    """
-    if max_side is None:
-        return 1.0
-    if max_side < 1:
-        raise ValueError('max_side must be at least 1 px. Received: '
-                         f'max_side={max_side}.')
-    return min(max_side / max(shape[:2]), 1.0)
-
-
-def _estimate_shrunk(image, model, scale, tile, runner):
-    """sigma is in px of the image it was seen in: enlarging multiplies it."""
-    height, width = image.shape[:2]
-    size = max(round(height * scale), 1), max(round(width * scale), 1)
-    small = transform.resize(image, size, order=1, anti_aliasing=True,
-                             preserve_range=True).astype(np.float32)
-    sigma = _estimate(np.clip(small, 0, 255), model, None, tile, runner)
-    sigma = transform.resize(sigma, (height, width), order=1)
-    return (sigma / scale).astype(np.float32)
+def _estimate_where(needed, image, model, tile, runner):
+    """The same map where needed, [h, w] of bool; elsewhere it may be 0."""
+    stride = networks.STRIDE
+    needed = inference.pad_to_multiple(needed)
+    height, width = (n // stride for n in needed.shape)
+    blocks = needed.reshape(height, stride, width, stride).any((1, 3))
+    side, halo = _tile_side(image, model, tile), _halo(model)
+    most = (side + 2 * halo if side else max(image.shape) + stride)**2
+    found = scales.boxes(blocks, most // stride**2, halo // stride)
+    return _estimate_boxes(image, stride * np.array(found, int).reshape(-1, 4),
+                           halo, runner)
 
 
 def _tile_side(image, model, tile):
@@ -195,17 +196,16 @@ def _halo(model):
     return -(-reach // networks.STRIDE) * networks.STRIDE
 
 
-def _estimate_tiled(image, side, halo, runner):
+def _estimate_boxes(image, boxes, halo, runner):
+    """The map inside boxes (top, bottom, left, right), whole strides."""
     height, width = image.shape[:2]
     # Padded as the model would pad the whole, so that no tile is padded.
     image = inference.pad_to_multiple(image)
-    sigma = np.empty(image.shape[:2], np.float32)
-    for y in range(0, image.shape[0], side):
-        for x in range(0, image.shape[1], side):
-            top, left = max(y - halo, 0), max(x - halo, 0)
-            seen = image[top:y + side + halo, left:x + side + halo]
-            part = runner(seen[None])[0, ..., 0]
-            target = sigma[y:y + side, x:x + side]
-            target[:] = part[y - top:, x - left:][:target.shape[0],
-                                                  :target.shape[1]]
+    sigma = np.zeros(image.shape[:2], np.float32)
+    for top, bottom, left, right in boxes:
+        y, x = max(top - halo, 0), max(left - halo, 0)
+        seen = image[y:bottom + halo, x:right + halo]
+        part = runner(seen[None])[0, ..., 0]
+        sigma[top:bottom, left:right] = part[top - y:bottom - y,
+                                             left - x:right - x]
     return sigma[:height, :width]

@@ -162,31 +162,26 @@ class Summary:
     sharpest_width: int
     sharpest_height: int
     sharpness: float
-    network_scale: float
 
 
-def summarise(sigma: np.ndarray, photograph: str,
-              scale: float = 1.0) -> Summary:
+def summarise(sigma: np.ndarray, photograph: str) -> Summary:
     """Puts a map into a few figures.
 
-    Where the network saw the photograph reduced (estimate's max_side), its
-    least sigma grew with the map: what it calls sharp is sharp at that scale.
-    So sharpness is judged there, and a share of sharp pixels at scale 0.5
-    says only that they are sharp enough for half the size.
+    Sharpness is judged at full size. A map of several scales has there what
+    full size said: whatever is below SHARP_SIGMA at a reduced scale was looked
+    at again at the next, see scales.
 
     Args:
         sigma: [h, w] px of the photograph.
         photograph: Its name, for the row.
-        scale: Size of what the network saw over that of the photograph, in
-            (0, 1], see estimation.network_scale.
 
     Returns:
         Summary. `*_px` are px of the photograph. `sharp_share` is the share
-        of pixels with sigma x scale, px of what the network saw, below
-        SHARP_SIGMA; `sharpest_*` the box around the largest connected region
-        that is not `is_blurred`; `sharpness` = 1 / (1 + s) in (0, 1], s being
-        the 10th percentile of sigma x scale: a portrait before a soft
-        background is a sharp photograph, a shaken or misfocused one is not.
+        of pixels with sigma below SHARP_SIGMA; `sharpest_*` the box around
+        the largest connected region that is not `is_blurred`; `sharpness` =
+        1 / (1 + s) in (0, 1], s being the 10th percentile of sigma: a
+        portrait before a soft background is a sharp photograph, a shaken or
+        misfocused one is not.
     """
     # An even map has no threshold: then everything is the sharpest region.
     regions = measure.label(~is_blurred(sigma), connectivity=1)
@@ -194,9 +189,8 @@ def summarise(sigma: np.ndarray, photograph: str,
     rows, columns = np.nonzero(regions == largest)
     p10, median, p95 = np.percentile(sigma, [10, 50, 95])
     rounded = [round(float(x), 4) for x in (
-        sigma.mean(), median, p95, (sigma * scale < SHARP_SIGMA).mean())]
+        sigma.mean(), median, p95, (sigma < SHARP_SIGMA).mean())]
     return Summary(
         photograph, sigma.shape[1], sigma.shape[0], *rounded,
         int(columns.min()), int(rows.min()), int(np.ptp(columns)) + 1,
-        int(np.ptp(rows)) + 1, round(float(1 / (1 + p10 * scale)), 4),
-        round(scale, 4))
+        int(np.ptp(rows)) + 1, round(float(1 / (1 + p10)), 4))

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
                     kinds: Collection[str],
-                    max_side: int | None = None, tile: int | None = None,
+                    scales: int | str = 'auto', tile: int | None = None,
                     max_sigma: float | None = None,
                     on_summary: Callable[[jobs.Job, maps.Summary],
                                          None] | None = None,
@@ -49,7 +49,7 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
         todo: The jobs.
         model: A public model, see weights.load_model.
         kinds: Formats to write, of maps.FORMATS.
-        max_side, tile: See estimation.estimate; tile None: as needed.
+        scales, tile: See estimation.estimate; tile None: as needed.
         max_sigma: See maps.write.
         on_summary: Called with (job, maps.Summary) of every map, if given.
         runner: See runtimes.make_runner; None: TensorFlow.
@@ -68,7 +68,7 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
         return images.read_image(job.photograph, value_range)
 
     def work(job, photograph):
-        sigma = estimation.estimate(photograph, model, max_side, tile, runner)
+        sigma = estimation.estimate(photograph, model, scales, tile, runner)
         return photograph, sigma
 
     def write(job, result):
@@ -77,8 +77,7 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
             maps.write(sigma, kind, job.path(maps.FORMATS[kind]), photograph,
                        max_sigma, job.settings)
         if on_summary:
-            scale = estimation.network_scale(sigma.shape, max_side)
-            on_summary(job, maps.summarise(sigma, str(job.photograph), scale))
+            on_summary(job, maps.summarise(sigma, str(job.photograph)))
         return job.path(maps.FORMATS[_shown(kinds)])
 
     return jobs.process(todo, read, work, write)
@@ -176,10 +175,7 @@ def define_flags() -> None:
     flags.DEFINE_string(
         'summary', None, 'A .csv of one row a photograph: mean, median and '
         '95th percentile of sigma, share of sharp pixels, box of the sharpest '
-        'region, one sharpness score, the scale that the network saw it at.')
-    flags.DEFINE_integer(
-        'max_side', None, 'Estimate at this longest side, px, and enlarge the '
-        'map and its sigma: faster.', lower_bound=16)
+        'region, one sharpness score.')
     flags.DEFINE_integer(
         'tile', None, 'Side of the tiles that large photographs go through '
         'in, px; 0: in one pass. By default as memory demands. The map is the '
@@ -225,7 +221,7 @@ def _with_settings(found):
     if not found:
         return []
     from dmenet_tf import weights
-    names = ['max_side', 'max_sigma', 'runtime']
+    names = ['scales', 'max_sigma', 'runtime']
     if flags.FLAGS.runtime == 'openvino_int8':
         names.append('calibration')
     model = weights.digest(flags.FLAGS.model)
@@ -240,7 +236,7 @@ def _map(found, todo, summary):
     model = inference.fold(weights.load_model(flag.model))
     runner = runtimes.make_runner(model, flag.runtime,
                                   _calibration_photographs(found))
-    return map_photographs(todo, model, flag.format, flag.max_side, flag.tile,
+    return map_photographs(todo, model, flag.format, jobs.scales(), flag.tile,
                            flag.max_sigma, summary and summary.add, runner,
                            jobs.value_range())
 

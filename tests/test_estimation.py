@@ -5,9 +5,20 @@ import pathlib
 import keras
 import numpy as np
 import pytest
+from PIL import Image
+from scipy import ndimage
 
-from dmenet_tf import estimation, inference, networks, optics, weights
+from dmenet_tf import (
+    estimation,
+    images,
+    inference,
+    networks,
+    optics,
+    scales,
+    weights,
+)
 
+SAMPLES = pathlib.Path(__file__).parents[1] / 'data/samples/photographs'
 RNG = np.random.default_rng(0)
 
 
@@ -166,29 +177,136 @@ def test_a_halo_too_small_would_be_noticed(folded, monkeypatch):
     assert np.abs(tiled - whole).max() > 2e-4
 
 
-def test_max_side_scales_sigma_with_the_image(folded):
+def test_one_scale_is_the_models_map(folded, monkeypatch):
     image = noise(40, 60)
-    small = estimation.estimate(image, folded)
-    large = np.repeat(np.repeat(image, 4, 0), 4, 1)
-    sigma = estimation.estimate(large, folded, max_side=60)
-    assert sigma.shape == (160, 240) and sigma.dtype == np.float32
-    np.testing.assert_allclose(sigma.mean(), 4 * small.mean(), rtol=0.02)
+    expected = folded.predict(image[None], verbose=0)[0, ..., 0]
     np.testing.assert_array_equal(
-        estimation.estimate(image, folded, max_side=60), small)
+        estimation.estimate(image, folded),
+        estimation.estimate(image, folded, scales=1))
+    monkeypatch.setattr(scales, 'COARSEST', 40 * 60 - 1)
+    np.testing.assert_allclose(
+        estimation.estimate(image, folded, scales=1), expected, atol=1e-4)
+    assert np.abs(estimation.estimate(image, folded) - expected).max() > 0.01
+
+
+class Brightness:
+    """A runner whose sigma is a pixel's brightness / 20, and what it saw."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, batch):
+        self.seen.append(batch.shape[1:3])
+        return batch[..., :1].astype(np.float32) / 20
+
+
+def brightness(values, folded, monkeypatch):
+    """The map of rows of brightness, twice as large as the coarsest scale."""
+    image = np.broadcast_to(np.reshape(values, (-1, 1, 1)), (64, 48, 3))
+    monkeypatch.setattr(scales, 'COARSEST', 32 * 24)
+    runner = Brightness()
+    sigma = estimation.estimate(image.astype(np.float32), folded,
+                                runner=runner)
+    np.testing.assert_allclose(sigma, sigma[:, :1] + 0 * sigma)
+    return sigma[:, 0], runner.seen
+
+
+def test_what_is_blurred_everywhere_never_runs_at_full_size(
+        folded, monkeypatch):
+    sigma, seen = brightness(64 * [100], folded, monkeypatch)
+    np.testing.assert_allclose(sigma, 10)  # 5 px of the half.
+    assert seen == [(32, 24)]
+
+
+def test_what_is_sharp_is_told_by_full_size(folded, monkeypatch):
+    sigma, seen = brightness(64 * [10], folded, monkeypatch)
+    np.testing.assert_allclose(sigma, 0.5)
+    assert seen == [(32, 24), (64, 48)]
+
+
+def test_the_scales_join_by_the_rule(folded, monkeypatch):
+    """Rows of sigma .5 px to 2.5 px, so c = 1 px to 5 px."""
+    values = np.linspace(10, 50, 64)
+    sigma, seen = brightness(values, folded, monkeypatch)
+    f, c = values / 20, values / 10
+    t = np.clip((c - 2) / 1.5, 0, 1)
+    w = 1 - t**2 * (3 - 2 * t)
+    np.testing.assert_allclose(sigma[1:-1], (w * f + (1 - w) * c)[1:-1],
+                               atol=1e-5)
+    assert seen == [(32, 24), (64, 48)]
+    assert np.abs(np.diff(sigma)).max() < 0.25
+
+
+@pytest.mark.parametrize('tile', [estimation.AUTO, 0, 64])
+def test_a_part_of_a_map_is_that_of_the_whole(folded, tile):
+    image = noise(250, 600)
+    needed = np.zeros((250, 600), bool)
+    needed[3:30, 590] = needed[200:, 10:50] = True
+    runner, seen = inference.compiled(folded), []
+    part = estimation._estimate_where(
+        needed, image, folded, tile,
+        lambda x: seen.append(x[..., 0].size) or runner(x))
+    whole = estimation.estimate(image, folded, tile=0)
+    np.testing.assert_allclose(part[needed], whole[needed], atol=1e-4)
+    assert sum(seen) < 0.9 * needed.size
+
+
+def sample(name, size):
+    """A sample photograph, mirrored downwards and enlarged to (w, h)."""
+    photograph = images.read_image(SAMPLES / name)
+    both = np.concatenate([photograph, photograph[::-1]])
+    return lambda s: np.asarray(Image.fromarray(np.rint(
+        ndimage.gaussian_filter(both.astype(np.float32), (s, s, 0))).astype(
+            np.uint8)).resize(size, Image.Resampling.BICUBIC))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('s', [2, 4])
+def test_blur_beyond_the_network_is_measured(s):
+    """4 sqrt(s^2 + .44^2) px: enlarging blurs by .44 px of what it enlarges.
+
+    At full size the network could say 7 px at most.
+    """
+    image = sample('coffee.jpg', (2400, 3200))(s)
+    run, pixels = inference.compiled(estimation._model(None)), []
+    sigma = estimation.estimate(
+        image, runner=lambda x: pixels.append(x[..., 0].size) or run(x))
+    assert np.median(sigma) == pytest.approx(4 * np.hypot(s, 0.44), rel=0.2)
+    assert sum(pixels) < 0.4 * sigma.size
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('s', [0, 1, 2])
+def test_1_4_and_1_6_megapixels_agree(s):
+    """One scale below 1.5 megapixels, two above: medians within 15 %.
+
+    The single scale says too little of large sigma, the joined one less so.
+    """
+    found = []
+    for width in (1024, 1096):
+        image = sample('coffee.jpg', (width, width * 4 // 3))(s)
+        found.append(np.median(estimation.estimate(image)) / width)
+    assert found[1] == pytest.approx(found[0], rel=0.15)
+
+
+@pytest.mark.long
+def test_half_sharp_half_blurred_has_no_seam():
+    """Rows are 0 and 8 px blurred; their map rises as at one scale alone."""
+    coffee = images.read_image(SAMPLES / 'coffee.jpg').astype(np.float32)
+    image = np.tile(coffee, (4, 3, 1))
+    image[800:] = ndimage.gaussian_filter(image, (8, 8, 0))[800:]
+    rows = np.median(estimation.estimate(image), 1)
+    assert np.median(rows[:700]) < 1
+    assert np.median(rows[900:]) == pytest.approx(8, rel=0.2)
+    assert np.abs(np.diff(rows)).max() < 0.7  # px; at one scale it is 0.69.
 
 
 @pytest.mark.parametrize('arguments, reason', [
     ({'tile': -1}, 'tile must be'), ({'tile': 1.5}, 'tile must be'),
-    ({'max_side': 0}, 'max_side must be')])
+    ({'scales': 2}, "scales must be 'auto' or 1")])
 def test_arguments_out_of_range(folded, arguments, reason):
     with pytest.raises(ValueError, match=reason):
         estimation.estimate(noise(8, 8), folded, **arguments)
-
-
-def test_the_scale_of_what_the_network_sees():
-    assert estimation.network_scale((40, 60, 3), None) == 1
-    assert estimation.network_scale((40, 60), 15) == 0.25
-    assert estimation.network_scale((40, 60), 100) == 1
 
 
 def test_a_picture_in_0_to_1_is_refused_with_the_hint(folded):
@@ -210,11 +328,11 @@ def test_codes_of_16_bits_are_scaled_by_their_type(folded):
 
 def test_a_list_of_photographs_gives_the_list_of_their_maps(folded):
     photographs = [noise(20, 30), noise(17, 9)[..., 0], noise(20, 30)]
-    found = estimation.estimate(photographs, folded, max_side=25)
+    found = estimation.estimate(photographs, folded, scales=1)
     assert isinstance(found, list)
     for photograph, sigma in zip(photographs, found, strict=True):
         np.testing.assert_array_equal(
-            sigma, estimation.estimate(photograph, folded, max_side=25))
+            sigma, estimation.estimate(photograph, folded, scales=1))
     assert estimation.estimate((noise(4, 4),), folded)[0].shape == (4, 4)
     assert estimation.estimate([], folded) == []
 

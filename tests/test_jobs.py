@@ -291,6 +291,12 @@ def test_the_range_of_codes_is_two_numbers(flag):
         assert jobs.value_range() == value_range
 
 
+@pytest.mark.parametrize('text, scales', [('auto', 'auto'), ('1', 1)])
+def test_scales_are_what_estimate_takes(flag, text, scales):
+    flags.DEFINE_string('scales', text, '', flag_values=flag)
+    assert jobs.scales() == scales
+
+
 @pytest.mark.parametrize('text', ['', '3', '0,1,2', 'black,white', '5,5',
                                   '5,4', '0,inf', 'nan,1'])
 def test_another_range_says_what_it_must_be(flag, text):

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 from scipy import ndimage
 
-from dmenet_tf import estimation, images, maps, sigma_files
+from dmenet_tf import estimation, images, maps, scales, sigma_files
 
 SAMPLES = pathlib.Path(__file__).parents[1] / 'data/samples/photographs'
 RNG = np.random.default_rng(0)
@@ -110,31 +110,21 @@ def test_an_even_map_has_no_threshold_and_is_all_sharpest(even):
     assert (got.sharpest_width, got.sharpest_height) == (4, 3)
 
 
-def test_sharpness_is_judged_at_the_scale_that_the_network_saw():
-    """At half size the least sigma is twice as large in the photograph."""
-    seen = RNG.uniform(0.3, 1.5, (20, 30)).astype(np.float32)
-    whole, half = (maps.summarise(sigma, 'a.jpg', scale)
-                   for sigma, scale in ((seen, 1.0), (2 * seen, 0.5)))
-    assert 0.2 < whole.sharp_share < 0.8
-    assert half.sharp_share == whole.sharp_share
-    assert half.sharpness == whole.sharpness
-    assert half.median_sigma_px == pytest.approx(2 * whole.median_sigma_px,
-                                                 abs=2e-4)
-    assert (whole.network_scale, half.network_scale) == (1.0, 0.5)
+def test_what_is_sharp_at_any_scale_is_judged_at_full_size():
+    """Below the threshold of a coarser scale the finer one decides alone."""
+    seen = np.array([0.0, maps.SHARP_SIGMA], np.float32)
+    np.testing.assert_array_equal(scales.finer_weight(2 * seen), 1)
 
 
 @pytest.mark.slow
-def test_photographs_in_focus_are_mostly_sharp_at_any_scale():
-    """And, blurred by 2 px, they are not."""
+def test_photographs_in_focus_are_mostly_sharp():
+    """At any size, and, blurred by 2 px, they are not."""
     photograph = images.read_image(SAMPLES / 'coffee.jpg')
     blurred = np.rint(ndimage.gaussian_filter(
         photograph.astype(np.float32), (2, 2, 0))).astype(np.uint8)
-    side = max(photograph.shape) // 2
-    shares = [maps.summarise(estimation.estimate(image, max_side=max_side),
-                             'a.jpg', scale).sharp_share
-              for image, max_side, scale in (
-                  (photograph, None, 1.0), (photograph, side, 0.5),
-                  (blurred, None, 1.0))]
+    tiled = np.tile(photograph, (3, 3, 1))  # Three scales.
+    shares = [maps.summarise(estimation.estimate(image), 'a.jpg').sharp_share
+              for image in (photograph, tiled, blurred)]
     assert min(shares[:2]) > 0.5 and shares[2] < 0.05
 
 

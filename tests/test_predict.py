@@ -16,7 +16,16 @@ import tifffile
 from PIL import ExifTags, Image
 
 import dmenet_tf
-from dmenet_tf import estimation, images, jobs, maps, networks, predict, weights
+from dmenet_tf import (
+    estimation,
+    images,
+    jobs,
+    maps,
+    networks,
+    predict,
+    scales,
+    weights,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -131,16 +140,28 @@ def test_maps_in_the_folder_of_the_photographs_are_not_mapped(
     assert contents(photographs) == first
 
 
-def test_the_summary_judges_sharpness_at_the_networks_scale(
-        photographs, tmp_path, model):
+def test_the_summary_judges_sharpness_at_full_size(
+        photographs, tmp_path, model, monkeypatch):
+    monkeypatch.setattr(scales, 'COARSEST', 400)
     table = tmp_path / 'table.csv'
-    mapped(photographs, tmp_path / 'out', model, table, max_side=20)
+    mapped(photographs, tmp_path / 'out', model, table)
     with table.open() as file:
         rows = list(csv.DictReader(file))
-    assert [row['network_scale'] for row in rows] == ['0.5'] * 3
     sigma = np.load(tmp_path / 'out' / '0.npy')
-    share = (0.5 * sigma < maps.SHARP_SIGMA).mean()
+    share = (sigma < maps.SHARP_SIGMA).mean()
     assert float(rows[0]['sharp_share']) == pytest.approx(share, abs=1e-4)
+
+
+@pytest.mark.parametrize('which', ['auto', 1])
+def test_maps_are_of_the_scales_asked_for(photographs, tmp_path, model,
+                                          monkeypatch, which):
+    monkeypatch.setattr(scales, 'COARSEST', 400)
+    mapped(photographs, tmp_path / 'out', model, scales=which)
+    image = images.read_image(photographs / '0.png')
+    found, other = (estimation.estimate(image, model, scales=one)
+                    for one in (which, 1 if which == 'auto' else 'auto'))
+    np.testing.assert_array_equal(np.load(tmp_path / 'out/0.npy'), found)
+    assert np.abs(found - other).max() > 0.01
 
 
 def test_a_photograph_that_lies_on_its_side_is_mapped_upright(tmp_path, model):
@@ -259,23 +280,23 @@ def test_maps_of_another_model_or_other_settings_are_made_again(
     arguments = [photographs, f'--output_dir={out}', f'--model={model_file}']
     assert '3 photographs done' in run(*arguments).stdout
     first = contents(out)
-    small = run(*arguments, '--max_side=20')
-    assert '3 photographs done' in small.stdout
+    single = run(*arguments, '--scales=1')
+    assert '3 photographs done' in single.stdout
     second = contents(out)
     assert all(first[name] != second[name] for name in first)
-    again = run(*arguments, '--max_side=20')
+    again = run(*arguments, '--scales=1')
     assert '3 had theirs already' in again.stdout
     # The same weights by another name are the same.
     renamed = shutil.copy(model_file, tmp_path / 'renamed.npz')
     again = run(photographs, f'--output_dir={out}', f'--model={renamed}',
-                '--max_side=20')
+                '--scales=1')
     assert '3 had theirs already' in again.stdout
     keras.utils.set_random_seed(3)
     b = tamed(networks.build_blur_estimator(4, 1, side_heads=False))
     weights.save(renamed, networks.Networks(b, None, None),
                  {'convention': 'sigma7'})
     other = run(photographs, f'--output_dir={out}', f'--model={renamed}',
-                '--max_side=20')
+                '--scales=1')
     assert '3 photographs done' in other.stdout
 
 

@@ -122,7 +122,8 @@ def _with_settings(found, names):
         return []
     from dmenet_tf import weights
     model = weights.digest(flags.FLAGS.model)
-    return [jobs.with_settings(job, names, model=model) for job in found]
+    return [jobs.with_settings(job, [*names, 'scales'], model=model)
+            for job in found]
 
 
 def _digest_of_map(job):
@@ -165,7 +166,7 @@ def _sigma_source():
     # TensorFlow takes seconds to import; a map needs none.
     from dmenet_tf import estimation, inference, weights
     model = inference.fold(weights.load_model(flags.FLAGS.model))
-    return lambda image: estimation.estimate(image, model)
+    return lambda image: estimation.estimate(image, model, jobs.scales())
 
 
 def _namesake(job):

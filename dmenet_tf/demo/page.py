@@ -19,8 +19,7 @@ from dmenet_tf.applications import depth
 from dmenet_tf.demo import work
 from dmenet_tf.syndof import pairs, rgbd
 
-SIZES = {'512 px (fast)': 512, '1024 px': 1024, '2048 px': 2048,
-         'as it is': None}
+SCALES = {'several': 'auto', 'full size alone': 1}
 OWN_PAIR = 'My own pair'
 _HEAVY = {'concurrency_limit': 1, 'concurrency_id': 'network'}
 # While a slider moves, only its last place counts.
@@ -141,26 +140,26 @@ def _build_map(settings, photograph, status, job):
         names = dict.fromkeys([settings.model, *weights.bundled_models()])
         model = gr.Dropdown([(pathlib.Path(name).stem, name)
                              for name in names], label='Model')
-        size = gr.Dropdown(list(SIZES), value='1024 px', label='Longest side')
+        scales = gr.Dropdown(list(SCALES), value='several', label='Scales')
     kinds = gr.CheckboxGroup(list(maps.FORMATS), value=['npy', 'color'],
                              label='Files')
     files = _files('map_files')
 
-    def map_photograph(previous, path, source, size, opacity, kinds):
+    def map_photograph(previous, path, source, scales, opacity, kinds):
         if previous:
             work.forget(previous)
         if path is None:
             return None, _START, None, None
         try:
-            made = work.map_upload(path, settings.folder, source, SIZES[size],
-                                   settings.max_pixels)
+            made = work.map_upload(path, settings.folder, source,
+                                   SCALES[scales], settings.max_pixels)
         except (ValueError, OSError) as error:
             return None, f'**That did not work.** {error}', None, None
-        return (made, work.describe(made, SIZES[size]),
+        return (made, work.describe(made),
                 work.draw_map(made, opacity), work.write_maps(made, kinds))
 
-    gr.on([photograph.change, model.input, size.input], map_photograph,
-          [job, photograph, model, size, opacity, kinds],
+    gr.on([photograph.change, model.input, scales.input], map_photograph,
+          [job, photograph, model, scales, opacity, kinds],
           [job, status, picture, files], api_name='map', **_HEAVY)
     opacity.change(_if_mapped(work.draw_map), [job, opacity], picture,
                    api_visibility='private', **_LIVE)

@@ -18,7 +18,6 @@ import numpy.typing as npt
 from PIL import Image
 
 from dmenet_tf import (
-    estimation,
     images,
     inference,
     jobs,
@@ -77,7 +76,7 @@ def _returning_memory(function):
 
 @_returning_memory
 def map_upload(path: str | pathlib.Path, folder: pathlib.Path,
-               source: str | pathlib.Path, max_side: int | None = None,
+               source: str | pathlib.Path, scales: int | str = 'auto',
                max_pixels: int | None = None) -> jobs.Job:
     """Maps an uploaded photograph.
 
@@ -85,7 +84,7 @@ def map_upload(path: str | pathlib.Path, folder: pathlib.Path,
         path: Of the upload.
         folder: The photograph's folder is made below it.
         source: Of the model, see weights.load_model.
-        max_side: See estimation.estimate.
+        scales: See estimation.estimate.
         max_pixels: The largest photograph taken, or None.
 
     Returns:
@@ -99,7 +98,7 @@ def map_upload(path: str | pathlib.Path, folder: pathlib.Path,
     model, runner = load_model(source)
     target = pathlib.Path(tempfile.mkdtemp(dir=folder)) / path.stem
     [outcome] = predict.map_photographs(
-        [jobs.Job(path, target)], model, ['npy', 'color'], max_side,
+        [jobs.Job(path, target)], model, ['npy', 'color'], scales,
         runner=runner)
     if outcome.error:
         # A visitor knows the file by its name.
@@ -160,24 +159,18 @@ def read_photograph(job: jobs.Job) -> npt.NDArray[np.uint8]:
         raise ValueError(_GONE) from None
 
 
-def describe(job: jobs.Job, max_side: int | None = None) -> str:
+def describe(job: jobs.Job) -> str:
     """A map in two sentences.
 
     Args:
         job: Of map_upload.
-        max_side: With which it was mapped.
     """
     sigma = read_sigma(job)
-    scale = estimation.network_scale(sigma.shape, max_side)
-    found = maps.summarise(sigma, job.photograph.name, scale)
-    seen = ('' if scale == 1 else ' at the size that the network saw, '
-            f'{round(scale * found.width_px)} x '
-            f'{round(scale * found.height_px)} px')
+    found = maps.summarise(sigma, job.photograph.name)
     return (f'{found.photograph}, {found.width_px} x {found.height_px} px: '
             f'sigma is {sigma.min():.2f} to {sigma.max():.2f} px, half of it '
             f'below {found.median_sigma_px:.2f} px. {found.sharp_share:.0%} '
-            f'of the pixels are sharp, sigma below {maps.SHARP_SIGMA} px'
-            f'{seen}.')
+            f'of the pixels are sharp, sigma below {maps.SHARP_SIGMA} px.')
 
 
 def write_maps(job: jobs.Job, kinds: Collection[str]) -> list[str]:

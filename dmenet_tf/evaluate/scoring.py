@@ -108,7 +108,8 @@ def make_map(job: Job, model: 'keras.Model | None' = None) -> np.ndarray:
         return baselines.load(job.method.source).estimate(
             np.round(image).astype(np.uint8))
     from dmenet_tf import estimation  # TensorFlow, only where a model is used.
-    return estimation.estimate(image, model)
+    # Figures are of one definition, the paper's.
+    return estimation.estimate(image, model, scales=1)
 
 
 def score_job(job: Job, model: 'keras.Model | None' = None) -> dict[str, Any]:

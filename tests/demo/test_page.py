@@ -140,7 +140,7 @@ def test_from_a_photograph_to_every_tab(page, model, tmp_path):
     download.value.save_as(tmp_path / 'coffee.npy')
     sigma = np.load(tmp_path / 'coffee.npy')
     np.testing.assert_allclose(
-        sigma, dmenet_tf.estimate(photograph, model, 1024), atol=1e-5)
+        sigma, dmenet_tf.estimate(photograph, model), atol=1e-5)
 
     page.click('#map img', position={'x': 90, 'y': 70})
     page.wait_for_function(
@@ -255,7 +255,7 @@ def test_five_visitors_at_once_get_their_own_maps(
                                 download_files=tmp_path / own[0].stem,
                                 httpx_kwargs={'timeout': 600})
         return [visitor.predict(client.handle_file(path), str(model_file),
-                                '1024 px', 1.0, ['npy'], api_name='/map')
+                                'several', 1.0, ['npy'], api_name='/map')
                 for path in own]
 
     visit(paths[:1])

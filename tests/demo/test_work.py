@@ -45,19 +45,9 @@ def test_the_map_is_that_of_estimate(job, model):
                        'chelsea_overlay.png']
 
 
-def test_sharpness_is_told_at_the_size_that_the_network_saw(
-        model_file, tmp_path):
-    path = PHOTOGRAPHS / 'chelsea.jpg'  # 451 x 300 px
-    reduced = work.map_upload(path, tmp_path, model_file, 225)
-    share = (work.read_sigma(reduced) * 225 / 451 < maps.SHARP_SIGMA).mean()
-    assert f'{share:.0%} of the pixels are sharp, sigma below 0.8 px at the ' \
-        'size that the network saw, 225 x 150 px.' in work.describe(
-            reduced, 225)
-
-
-def test_at_full_size_nothing_is_said_of_another(job):
+def test_the_map_is_told_in_two_sentences(job):
     share = (work.read_sigma(job) < maps.SHARP_SIGMA).mean()
-    assert work.describe(job, 1024).endswith(
+    assert work.describe(job).endswith(
         f'{share:.0%} of the pixels are sharp, sigma below 0.8 px.')
 
 

@@ -52,6 +52,17 @@ def test_a_score_is_of_the_pixels_that_are_valid(job, tmp_path, save):
     assert changed(job, None).fingerprint != before
 
 
+@pytest.mark.long
+def test_a_model_is_scored_at_one_scale(job, tmp_path, save, monkeypatch):
+    from dmenet_tf import estimation
+    monkeypatch.setattr(estimation, 'estimate',
+                        lambda image, model, **given: given)
+    save(tmp_path / 'image/a.png', np.zeros((30, 40, 3), np.uint8))
+    seen = changed(changed(job, 'case', image=tmp_path / 'image/a.png'),
+                   'method', kind='model')
+    assert scoring.make_map(seen) == {'scales': 1}
+
+
 def test_the_photograph_of_a_foreign_map_does_not_matter(job, tmp_path, save):
     save(tmp_path / 'image/a.png', np.zeros((30, 40, 3), np.uint8))
     seen = changed(job, 'case', image=tmp_path / 'image/a.png')

@@ -39,7 +39,7 @@ Mask = npt.NDArray[np.bool_]
 def estimation(path: pathlib.Path) -> None:
     image: np.ndarray = dmenet_tf.read_image(path)
     model = dmenet_tf.load_model('small')
-    sigma = dmenet_tf.estimate(image, model, max_side=1024)
+    sigma = dmenet_tf.estimate(image, model, scales=1)
     assert_type(sigma, Floats)
     assert_type(dmenet_tf.estimate([image, image], 'small'), list[Floats])
     assert_type(weights.describe('small'), dict[str, Any])
