@@ -17,7 +17,13 @@ import math
 import os
 import pathlib
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from typing import Any
 
 from absl import flags
@@ -183,6 +189,24 @@ def with_settings(job: Job, names: Iterable[str], **more: Any) -> Job:
     """
     said = {name: flags.FLAGS[name].value for name in ('range', *names)}
     return dataclasses.replace(job, settings=made_with.text(said | more))
+
+
+def with_model(found: Sequence[Job], names: Iterable[str]) -> list[Job]:
+    """The jobs, with the settings of results that --model has a part in.
+
+    Args:
+        found: The jobs.
+        names: As of with_settings; --scales is one always.
+
+    Raises:
+        FileNotFoundError: There is no such model.
+    """
+    if not found:
+        return []
+    from dmenet_tf import weights  # TensorFlow takes seconds to import.
+    model = weights.digest(flags.FLAGS.model)
+    return [with_settings(job, [*names, 'scales'], model=model)
+            for job in found]
 
 
 def process(jobs: Iterable[Job], read: Callable[[Job], Any],

@@ -21,9 +21,9 @@ authors' released graph, with its names, so that its checkpoints can be read
 
 `width` is 64 in the paper; all kernel counts scale with it. Not in the paper:
 a decoder narrower than its encoder, and an encoder of VGG16's convolutions
-(docs/departures.md). This module
-imports `keras` alone and runs on Keras 2.15 and on Keras 3 with any backend.
-Under a mixed-precision policy maps and logits stay float32.
+(docs/departures.md). This module imports `keras` alone and runs on Keras 2.15
+and on Keras 3 with any backend. Under a mixed-precision policy maps and logits
+stay float32.
 """
 
 from typing import Any, NamedTuple

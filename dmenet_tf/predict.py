@@ -205,7 +205,7 @@ def main(arguments: list[str]) -> int:
         Image.MAX_IMAGE_PIXELS = None
     jobs.value_range()  # A wrong one is said before anything is read.
     found, failed = jobs.from_flags(arguments, possible_maps)
-    found = _with_settings(found)
+    found = jobs.with_model(found, _settings())
     summary = SummaryFile(flag.summary) if flag.summary else None
     todo = found if flag.overwrite else unmapped(found, flag.format, summary)
     outcomes = _map(found, todo, summary) if todo else ()
@@ -216,16 +216,10 @@ def main(arguments: list[str]) -> int:
     return status
 
 
-def _with_settings(found):
-    """The jobs, and what changes their maps."""
-    if not found:
-        return []
-    from dmenet_tf import weights
-    names = ['scales', 'max_sigma', 'runtime']
-    if flags.FLAGS.runtime == 'openvino_int8':
-        names.append('calibration')
-    model = weights.digest(flags.FLAGS.model)
-    return [jobs.with_settings(job, names, model=model) for job in found]
+def _settings():
+    """Names of the flags that change a map, besides those of all commands."""
+    int8 = flags.FLAGS.runtime == 'openvino_int8'
+    return ['max_sigma', 'runtime', *(['calibration'] if int8 else [])]
 
 
 def _map(found, todo, summary):

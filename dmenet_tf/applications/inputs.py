@@ -118,12 +118,7 @@ def _with_settings(found, names):
     if flags.FLAGS.sigma:
         return [jobs.with_settings(job, names, sigma=_digest_of_map(job))
                 for job in found]
-    if not found:
-        return []
-    from dmenet_tf import weights
-    model = weights.digest(flags.FLAGS.model)
-    return [jobs.with_settings(job, [*names, 'scales'], model=model)
-            for job in found]
+    return jobs.with_model(found, names)
 
 
 def _digest_of_map(job):
