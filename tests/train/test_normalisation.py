@@ -91,7 +91,7 @@ def test_after_one_batch_b_gives_in_use_what_it_gave_in_training(tamed):
                        (used['features'], trained['features']),
                        (used['side'][0], trained['side'][0])):
         assert np.abs(one - other).max() < 0.05
-        assert np.abs(one - other).mean() < 1e-3
+        assert np.abs(one - other).mean() < 5e-3
     for old, new in zip(before, b.trainable_variables, strict=True):
         np.testing.assert_array_equal(old, new)
 
