@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import importlib
 import logging as std_logging
+import math
 import os
 import sys
 import textwrap
@@ -102,6 +103,29 @@ def require(package: str, extra: str) -> None:
     except ImportError as error:
         raise ImportError(f'This needs {package}: pip install '
                           f"'dmenet_tf[{extra}]'.") from error
+
+
+def low_high(flag: str, meaning: str) -> tuple[float, float] | None:
+    """The two numbers of a flag LOW,HIGH; None where it is not given.
+
+    Args:
+        flag: Its name.
+        meaning: What the two are, for errors.
+
+    Raises:
+        UsageError: It is not two numbers, the smaller one first.
+    """
+    text = flags.FLAGS[flag].value
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(','))
+    except ValueError:
+        low = high = math.nan
+    if not (low < high and math.isfinite(high - low)):
+        raise UsageError(f'--{flag} needs LOW,HIGH, {meaning}, two numbers, '
+                         f'the smaller one first. Received: {text!r}.')
+    return low, high
 
 
 def _open_streams():

@@ -13,7 +13,6 @@ import concurrent.futures
 import dataclasses
 import errno
 import itertools
-import math
 import os
 import pathlib
 import sys
@@ -169,11 +168,12 @@ def unfinished(jobs: Iterable[Job], suffixes: Collection[str]) -> list[Job]:
     not say how it was made is taken as it is.
     """
     return [job for job in jobs
-            if not all(_is_made(job, job.path(suffix))
+            if not all(is_made(job, job.path(suffix))
                        for suffix in suffixes)]
 
 
-def _is_made(job, result):
+def is_made(job: Job, result: pathlib.Path) -> bool:
+    """Whether a result is there, made with the job's settings."""
     # Not Path.exists: it fails for a name that is too long.
     return os.path.exists(result) and (
         made_with.read(result) in (None, job.settings))
@@ -327,18 +327,7 @@ def value_range() -> tuple[float, float] | None:
     Raises:
         UsageError: It is not two numbers, the smaller one first.
     """
-    text = flags.FLAGS.range
-    if text is None:
-        return None
-    try:
-        low, high = map(float, text.split(','))
-    except ValueError:
-        low = high = math.nan
-    if not (low < high and math.isfinite(high - low)):
-        raise command.UsageError(
-            '--range needs LOW,HIGH, the codes of black and white, two '
-            f'numbers, the smaller one first. Received: {text!r}.')
-    return low, high
+    return command.low_high('range', 'the codes of black and white')
 
 
 def scales() -> str | int:

@@ -14,7 +14,8 @@ from dmenet_tf import files, made_with, metrics, optics, sigma_files
 # Suffix of each format's file, after the photograph's stem.
 FORMATS = {'npy': '.npy', 'png16': '_sigma16.png', 'tiff': '_sigma.tiff',
            'color': '_sigma.png', 'overlay': '_overlay.png',
-           'normalized': '_normalized.png', 'binary': '_binary.png'}
+           'normalized': '_normalized.png', 'binary': '_binary.png',
+           'mask': '_mask.png'}
 # A pixel counts as sharp below this. In photographs that are in focus `small`
 # sees 0.2 to 0.8 px: the medians of 23 of Kodak's 24 pictures, so that each of
 # the 23 has most of its pixels, 51 % to 99.7 %, below 0.8. The other one is
@@ -22,6 +23,11 @@ FORMATS = {'npy': '.npy', 'png16': '_sigma16.png', 'tiff': '_sigma.tiff',
 # below. Blurred by 1 px, pictures have 8 % below (median of the 24; from 0.5 %
 # to 50 %); blurred by 2 px, none has more than 0.8 %.
 SHARP_SIGMA = 0.8  # px
+# A pixel counts as in focus up to this in a photograph whose longer side has
+# 1,000 px, and up to proportionally more or less in others: that one threshold
+# for all photographs of CUHK's training part (640 px) but 54 which scores best
+# with `small`, 0.93 px.
+FOCUS_SIGMA = 1.45  # px
 _WRITERS = {'npy': sigma_files.write_npy, 'tiff': sigma_files.write_tiff,
             'png16': sigma_files.write_png}
 
@@ -29,7 +35,8 @@ _WRITERS = {'npy': sigma_files.write_npy, 'tiff': sigma_files.write_tiff,
 def write(sigma: npt.NDArray[np.float32], kind: str,
           path: str | pathlib.Path,
           photograph: np.ndarray | None = None,
-          max_sigma: float | None = None, said: str | None = None) -> None:
+          max_sigma: float | None = None, said: str | None = None,
+          focus: tuple[float, float] | None = None) -> None:
     """Writes one map in one format, whole or not at all.
 
     Args:
@@ -40,12 +47,15 @@ def write(sigma: npt.NDArray[np.float32], kind: str,
             color       viridis with a bar in px
             overlay     the colours over the photograph
             normalized  8-bit grey, the paper's d = sigma / 7 px
-            binary      255 = blurred: above 0.3 max + 0.7 min [Section 5.3]
+            binary      255 = blurred: above 0.3 max + 0.7 min [Section 5.3],
+                        relative to this map, so never all of it
+            mask        255 = in focus, see focus_mask
         path: Of the file.
         photograph: [h, w, 3] in [0, 255], for `overlay` only.
         max_sigma: px at the bright end of the colours; None: the map's own
             largest, at least 1 px.
         said: What it was made with, see made_with.
+        focus: (low, high) px of focus_mask; None: focus_threshold for both.
     """
     if kind == 'png16':
         _warn_of_cuts(sigma, path)
@@ -54,7 +64,9 @@ def write(sigma: npt.NDArray[np.float32], kind: str,
         return
     if max_sigma is None:
         max_sigma = max(float(sigma.max()), 1.0)
-    picture = Image.fromarray(_picture(sigma, kind, photograph, max_sigma))
+    picture = Image.fromarray(
+        focus_mask(sigma, *(focus or 2 * [focus_threshold(sigma.shape)]))
+        if kind == 'mask' else _picture(sigma, kind, photograph, max_sigma))
     with files.atomic_path(path) as temporary:
         picture.save(temporary, compress_level=3,
                      pnginfo=made_with.png_info(said))
@@ -90,6 +102,36 @@ def is_blurred(sigma: np.ndarray) -> npt.NDArray[np.bool_]:
     is as sharp everywhere has its whole as its sharpest region.
     """
     return sigma > metrics.threshold(sigma)
+
+
+def focus_threshold(shape: tuple[int, ...]) -> float:
+    """sigma up to which a pixel of a photograph is in focus, px.
+
+    It grows with the photograph, as the pixels of the same view do: what
+    nobody sees who looks at the whole is in focus. It is never below
+    SHARP_SIGMA, which sharp pixels of small photographs have too.
+
+    Args:
+        shape: (h, w, ...) of the photograph.
+    """
+    return max(FOCUS_SIGMA * max(shape[:2]) / 1000, SHARP_SIGMA)
+
+
+def focus_mask(sigma: np.ndarray, low: float,
+               high: float) -> npt.NDArray[np.uint8]:
+    """Where a photograph is in focus: 255 there, 0 where it is blurred.
+
+    Args:
+        sigma: [h, w] px.
+        low, high: px, low <= high: 255 up to low, 0 from high on, a straight
+            line between; where they are equal, that sigma is in focus.
+
+    Returns:
+        uint8 [h, w].
+    """
+    if low == high:
+        return np.where(sigma <= low, 255, 0).astype(np.uint8)
+    return np.round(np.interp(sigma, [low, high], [255, 0])).astype(np.uint8)
 
 
 def color_sigma(sigma: np.ndarray,

@@ -6,6 +6,8 @@ writes for each photograph
     maps/photo.npy         sigma, float32 [h, w], px of the photograph
     maps/photo_sigma.png   the same in colour, with a bar in px
 
+and with --format=mask maps/photo_mask.png, white where it is in focus.
+
 Arguments are photographs, folders (--recursive keeps their tree), .txt files
 with one path a line, relative to the list, or `-` for such a list on standard
 input, relative to the working directory. What is there already is skipped, so
@@ -38,6 +40,8 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
                     kinds: Collection[str],
                     scales: int | str = 'auto', tile: int | None = None,
                     max_sigma: float | None = None,
+                    focus: tuple[float, float] | None = None,
+                    mask_layout: str = 'beside',
                     on_summary: Callable[[jobs.Job, maps.Summary],
                                          None] | None = None,
                     runner: Callable[[np.ndarray], np.ndarray] | None = None,
@@ -50,7 +54,8 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
         model: A public model, see weights.load_model.
         kinds: Formats to write, of maps.FORMATS.
         scales, tile: See estimation.estimate; tile None: as needed.
-        max_sigma: See maps.write.
+        max_sigma, focus: See maps.write.
+        mask_layout: See map_path.
         on_summary: Called with (job, maps.Summary) of every map, if given.
         runner: See runtimes.make_runner; None: TensorFlow.
         value_range: See images.read_image.
@@ -74,13 +79,28 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
     def write(job, result):
         photograph, sigma = result
         for kind in kinds:
-            maps.write(sigma, kind, job.path(maps.FORMATS[kind]), photograph,
-                       max_sigma, job.settings)
+            maps.write(sigma, kind, map_path(job, kind, mask_layout),
+                       photograph, max_sigma, job.settings, focus)
         if on_summary:
             on_summary(job, maps.summarise(sigma, str(job.photograph)))
-        return job.path(maps.FORMATS[_shown(kinds)])
+        return map_path(job, _shown(kinds), mask_layout)
 
     return jobs.process(todo, read, work, write)
+
+
+def map_path(job: jobs.Job, kind: str,
+             mask_layout: str = 'beside') -> pathlib.Path:
+    """Where the map of a job is in a format of maps.FORMATS.
+
+    Args:
+        job: Job.
+        kind: Of maps.FORMATS.
+        mask_layout: colmap: the mask of photo.jpg is photo.jpg.png, as COLMAP
+            looks for it; beside: photo_mask.png.
+    """
+    if kind == 'mask' and mask_layout == 'colmap':
+        return job.path(job.photograph.suffix + '.png')
+    return job.path(maps.FORMATS[kind])
 
 
 def _shown(kinds):
@@ -145,15 +165,18 @@ def _key(photograph):
 
 def possible_maps(job: jobs.Job) -> list[pathlib.Path]:
     """Where the maps of a job are, in whatever format."""
-    return [job.path(suffix) for suffix in maps.FORMATS.values()]
+    return [*(map_path(job, kind) for kind in maps.FORMATS),
+            map_path(job, 'mask', 'colmap')]
 
 
 def unmapped(found: Iterable[jobs.Job], kinds: Collection[str],
-             summary: SummaryFile | None = None) -> list[jobs.Job]:
+             summary: SummaryFile | None = None,
+             mask_layout: str = 'beside') -> list[jobs.Job]:
     """The jobs that lack a map or their row."""
-    lacking = set(jobs.unfinished(found, [maps.FORMATS[k] for k in kinds]))
     return [job for job in found
-            if job in lacking or (summary and not summary.has(job))]
+            if not all(jobs.is_made(job, map_path(job, kind, mask_layout))
+                       for kind in kinds)
+            or (summary and not summary.has(job))]
 
 
 def define_flags() -> None:
@@ -166,12 +189,26 @@ def define_flags() -> None:
         'format', ['npy', 'color'], 'One or several, such as npy,overlay. '
         'npy: float32 px. png16: 16 bits, px = code / 1000. tiff: float32 px. '
         'color: with a bar in px. overlay: colours over the photograph. '
-        "normalized: the paper's [0, 1] (sigma / 7 px) in 8 bits. binary: "
+        "normalized: the paper's [0, 1] (sigma / 7 px) in 8 bits. mask: "
+        "white = in focus. binary: the paper's, relative to each photograph: "
         '255 = blurred, above 0.3 max + 0.7 min.')
     flags.register_validator(
         'format',
         lambda kinds: bool(kinds) and set(kinds) <= set(maps.FORMATS),
         f'must be of {", ".join(maps.FORMATS)}, separated by commas.')
+    flags.DEFINE_float(
+        'mask_below', None, 'The mask is white where sigma is at most this, '
+        'px of the photograph. By default '
+        f'{maps.FOCUS_SIGMA} px for a longer side of 1000 px and '
+        'proportionally more or less, at least '
+        f'{maps.SHARP_SIGMA} px.', lower_bound=0)
+    flags.DEFINE_string(
+        'mask_soft', None, 'LOW,HIGH: a soft mask, white up to LOW px of '
+        'sigma and black from HIGH px on.')
+    flags.DEFINE_enum(
+        'mask_layout', 'beside', ['beside', 'colmap'], 'beside: '
+        'NAME_mask.png. colmap: NAME.jpg.png, in the tree of the photographs '
+        'with --recursive, as COLMAP and 3-D Gaussian splatting take masks.')
     flags.DEFINE_string(
         'summary', None, 'A .csv of one row a photograph: mean, median and '
         '95th percentile of sigma, share of sharp pixels, box of the sharpest '
@@ -203,12 +240,15 @@ def main(arguments: list[str]) -> int:
     flag = flags.FLAGS
     if flag.allow_huge:
         Image.MAX_IMAGE_PIXELS = None
-    jobs.value_range()  # A wrong one is said before anything is read.
+    # What is wrong is said before anything is read.
+    jobs.value_range()
+    focus = _focus()
     found, failed = jobs.from_flags(arguments, possible_maps)
     found = jobs.with_model(found, _settings())
     summary = SummaryFile(flag.summary) if flag.summary else None
-    todo = found if flag.overwrite else unmapped(found, flag.format, summary)
-    outcomes = _map(found, todo, summary) if todo else ()
+    todo = found if flag.overwrite else unmapped(
+        found, flag.format, summary, flag.mask_layout)
+    outcomes = _map(found, todo, focus, summary) if todo else ()
     status = jobs.complete(outcomes, len(todo), len(found) - len(todo),
                            failed)
     if summary:
@@ -219,10 +259,27 @@ def main(arguments: list[str]) -> int:
 def _settings():
     """Names of the flags that change a map, besides those of all commands."""
     int8 = flags.FLAGS.runtime == 'openvino_int8'
-    return ['max_sigma', 'runtime', *(['calibration'] if int8 else [])]
+    mask = 'mask' in flags.FLAGS.format
+    return ['max_sigma', 'runtime', *(['calibration'] if int8 else []),
+            *(['mask_below', 'mask_soft'] if mask else [])]
 
 
-def _map(found, todo, summary):
+def _focus():
+    """(low, high) of the mask by its flags; None for the default."""
+    flag = flags.FLAGS
+    soft = command.low_high('mask_soft', 'sigma in px of white and of black')
+    given = [name for name in ('mask_below', 'mask_soft')
+             if flag[name].value is not None]
+    if given and 'mask' not in flag.format:
+        raise command.UsageError(f'--{given[0]} needs --format=mask.')
+    if len(given) == 2:
+        raise command.UsageError(
+            '--mask_below is for hard masks, --mask_soft for soft ones: give '
+            'one of them.')
+    return soft if flag.mask_below is None else 2 * (flag.mask_below,)
+
+
+def _map(found, todo, focus, summary):
     """Outcomes of what is to be done."""
     # Here, because it takes seconds that --help must not wait.
     from dmenet_tf import inference, runtimes, weights
@@ -231,7 +288,8 @@ def _map(found, todo, summary):
     runner = runtimes.make_runner(model, flag.runtime,
                                   _calibration_photographs(found))
     return map_photographs(todo, model, flag.format, jobs.scales(), flag.tile,
-                           flag.max_sigma, summary and summary.add, runner,
+                           flag.max_sigma, focus, flag.mask_layout,
+                           summary and summary.add, runner,
                            jobs.value_range())
 
 

@@ -135,6 +135,7 @@ def workspace(tmp_path_factory, b):
         (folder / name).symlink_to(ROOT / name)
     cat = Image.open(samples / 'photographs/chelsea.jpg').resize((96, 64))
     for place in ('photo.jpg', 'holiday/cat.jpg', 'holiday/lake/cup.jpg',
+                  'images/room/1.jpg',
                   'PHOTOS/cat.jpg', 'RTF/image_05.png'):
         (folder / place).parent.mkdir(exist_ok=True, parents=True)
         cat.save(folder / place)

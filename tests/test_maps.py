@@ -61,6 +61,32 @@ def test_binary_is_blurred_above_the_papers_threshold(tmp_path):
     np.testing.assert_array_equal(mask, 255 * (tau < SIGMA))
 
 
+@pytest.mark.parametrize('focus, codes', [
+    ((1.0, 1.0), [255, 255, 0, 0]), ((1.0, 3.0), [255, 255, 128, 0])])
+def test_a_mask_is_white_where_it_is_in_focus(tmp_path, focus, codes):
+    path = tmp_path / 'a_mask.png'
+    maps.write(np.float32([[0, 1, 2, 3]]), 'mask', path, focus=focus)
+    with Image.open(path) as picture:
+        assert picture.mode == 'L'
+        np.testing.assert_array_equal(np.asarray(picture), [codes])
+
+
+@pytest.mark.parametrize('shape, below', [
+    ((600, 1000, 3), 1.45), ((4000, 3000), 5.8), ((100, 100), 0.8)])
+def test_the_mask_of_an_enlarged_photograph_is_the_same(shape, below):
+    assert maps.focus_threshold(shape) == pytest.approx(below)
+
+
+@pytest.mark.parametrize('even, code', [(0.4, 255), (3.0, 0)])
+def test_masks_are_not_relative_as_binary_is(tmp_path, even, code):
+    sigma = np.full((4, 640), even, np.float32)
+    for kind, expected in (('mask', code), ('binary', 0)):
+        path = tmp_path / f'{kind}.png'
+        maps.write(sigma, kind, path)
+        with Image.open(path) as picture:
+            assert set(np.unique(picture)) == {expected}
+
+
 @pytest.mark.parametrize('kind', ['color', 'overlay'])
 def test_pictures_have_the_map_at_its_size_and_a_bar(tmp_path, kind):
     picture = np.asarray(Image.open(written(tmp_path, kind, max_sigma=5.0)))

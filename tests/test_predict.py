@@ -94,6 +94,10 @@ def test_bad_files_cost_a_line_and_the_others_are_mapped(tmp_path, model,
     (['--model=none.npz', 'a.png'], 'none.npz: no such weights file'),
     (['--format=npy,jpg', 'a.png'], 'must be of npy'),
     (['--range=7', 'a.png'], '--range needs LOW,HIGH'),
+    (['--format=mask', '--mask_soft=2', 'a.png'], '--mask_soft needs LOW,HIGH'),
+    (['--mask_below=2', 'a.png'], '--mask_below needs --format=mask.'),
+    (['--format=mask', '--mask_below=2', '--mask_soft=1,2', 'a.png'],
+     'give one of them'),
     ([], 'Name at least one photograph')])
 def test_bad_calls_are_one_line_and_status_1(arguments, reason):
     done = run(*arguments)
@@ -122,6 +126,26 @@ def mapped(photographs, out, model, summary=None, **options):
     if summary:
         summary.finish(found)
     return results
+
+
+def test_masks_lie_as_reconstruction_tools_look_for_them(tmp_path, model):
+    folder = tmp_path / 'images'
+    for name in ('one/a.jpg', 'two/a.jpg'):
+        path = folder / name
+        path.parent.mkdir(parents=True)
+        Image.fromarray(noise(30, 40)).save(path)
+    found, _ = jobs.find_jobs([folder], tmp_path / 'masks', recursive=True)
+    kinds = ['npy', 'mask']
+    outcomes = list(predict.map_photographs(
+        found, model, kinds, focus=(2.5, 2.5), mask_layout='colmap'))
+    for outcome in outcomes:
+        sigma = np.load(outcome.job.path('.npy'))
+        name = outcome.job.photograph.relative_to(folder)
+        with Image.open(tmp_path / 'masks' / f'{name}.png') as mask:
+            np.testing.assert_array_equal(np.asarray(mask) == 255,
+                                          sigma <= 2.5)
+    assert not predict.unmapped(found, kinds, mask_layout='colmap')
+    assert predict.unmapped(found, kinds) == found
 
 
 @pytest.mark.slow

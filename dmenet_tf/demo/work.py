@@ -106,11 +106,6 @@ def map_upload(path: str | pathlib.Path, folder: pathlib.Path,
     return outcome.job
 
 
-def map_path(job: jobs.Job, kind: str) -> pathlib.Path:
-    """Where the map of a job is in a format of maps.FORMATS."""
-    return job.path(maps.FORMATS[kind])
-
-
 def forget(job: jobs.Job) -> None:
     """Removes what was made of a photograph."""
     shutil.rmtree(job.target.parent, ignore_errors=True)
@@ -141,7 +136,7 @@ def read_sigma(job: jobs.Job) -> npt.NDArray[np.float32]:
         ValueError: It was removed, because its time was over.
     """
     try:
-        return np.load(map_path(job, 'npy'))
+        return np.load(predict.map_path(job, 'npy'))
     except FileNotFoundError:
         raise ValueError(_GONE) from None
 
@@ -175,15 +170,16 @@ def describe(job: jobs.Job) -> str:
 
 def write_maps(job: jobs.Job, kinds: Collection[str]) -> list[str]:
     """Writes those formats that are missing; returns the paths of all."""
-    missing = [kind for kind in kinds if not map_path(job, kind).exists()]
+    missing = [kind for kind in kinds
+               if not predict.map_path(job, kind).exists()]
     if missing:
         _write(job, read_sigma(job), missing, read_photograph(job))
-    return [str(map_path(job, kind)) for kind in kinds]
+    return [str(predict.map_path(job, kind)) for kind in kinds]
 
 
 def _write(job, sigma, kinds, photograph=None):
     for kind in kinds:
-        maps.write(sigma, kind, map_path(job, kind), photograph)
+        maps.write(sigma, kind, predict.map_path(job, kind), photograph)
 
 
 @functools.lru_cache(maxsize=4)
@@ -370,4 +366,4 @@ def write_scene(picture: npt.NDArray[np.uint8],
     job = jobs.Job(image, image.with_suffix(''))
     kinds = ('npy', 'png16', 'color')
     _write(job, sigma, kinds)
-    return [str(image), *(str(map_path(job, kind)) for kind in kinds)]
+    return [str(image), *(str(predict.map_path(job, kind)) for kind in kinds)]
