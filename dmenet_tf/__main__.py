@@ -11,6 +11,7 @@ import dmenet_tf
 
 COMMANDS = {
     'predict': 'Estimates defocus maps of photographs.',
+    'rank': 'Tells which photographs are sharp, and where.',
     'applications.deblur': 'Sharpens photographs by their defocus maps.',
     'applications.magnify': 'Makes the background of photographs more blurred.',
     'applications.depth': 'Turns blur into depth, for a known camera.',

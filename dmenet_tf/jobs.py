@@ -15,7 +15,6 @@ import errno
 import itertools
 import os
 import pathlib
-import sys
 from collections.abc import (
     Callable,
     Collection,
@@ -27,7 +26,7 @@ from typing import Any
 
 from absl import flags
 
-from dmenet_tf import command, files, images, made_with
+from dmenet_tf import command, files, made_with, sources
 
 # Of these nothing is wrong with the photograph, and the next will fail too.
 _DISK_ERRORS = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT)
@@ -97,21 +96,15 @@ def find_jobs(arguments: Iterable[str], output_dir: str | pathlib.Path,
         list that is no path, or results that would overwrite those of another
         photograph, which is named too.
     """
-    found, failed = [], []
-    for argument in arguments:
-        pairs, lines = _photographs(str(argument), recursive)
-        found += [Job(path, pathlib.Path(output_dir) / below.with_suffix(''))
-                  for path, below in pairs]
-        failed += lines
-        if not pairs and not lines:
-            kind = 'folder' if pathlib.Path(argument).is_dir() else 'list'
-            failed.append(f'{argument}: a {kind} without pictures.')
+    pairs, failed = sources.find_photographs(arguments, recursive)
+    found = [Job(path, pathlib.Path(output_dir) / below.with_suffix(''))
+             for path, below in pairs]
     if results:
         found = _without_results(found, results)
     owners = {}
     for job in found:
         owner = owners.setdefault(job.target, job)
-        if place(owner.photograph) != place(job.photograph):
+        if sources.place(owner.photograph) != sources.place(job.photograph):
             failed.append(
                 f'{job.photograph}: its results would overwrite those of '
                 f'{owner.photograph}; give it another --output_dir.')
@@ -119,46 +112,8 @@ def find_jobs(arguments: Iterable[str], output_dir: str | pathlib.Path,
 
 
 def _without_results(found, results):
-    made = {place(path) for job in found for path in results(job)}
-    return [job for job in found if place(job.photograph) not in made]
-
-
-def _photographs(argument, recursive):
-    """(pairs of a path and its place below the output folder, errors)."""
-    path = pathlib.Path(argument)
-    if argument == '-' or (path.suffix.lower() == '.txt'
-                           and os.path.isfile(path)):
-        return _listed(argument)
-    if os.path.isdir(path):
-        return [(p, p.relative_to(path))
-                for p in images.find_images(path, recursive)], []
-    return [(path, pathlib.Path(path.name))], []
-
-
-def _listed(argument):
-    """_photographs of a list."""
-    pairs, failed = [], []
-    folder = pathlib.Path(argument).parent
-    name = 'standard input' if argument == '-' else argument
-    try:
-        content = (sys.stdin.buffer.read() if argument == '-'
-                   else pathlib.Path(argument).read_bytes())
-    except OSError as error:
-        return [], [f'{name}: {error.strerror}.']
-    for number, line in enumerate(
-            files.decode_lines(content, name, failed), 1):
-        path = folder / line
-        if os.path.isdir(path) and line:
-            failed.append(f'{name}, line {number}: {line} is a folder, not a '
-                          'picture.')
-        elif line:
-            pairs.append((path, pathlib.Path(path.name)))
-    return pairs, failed
-
-
-def place(path: pathlib.Path) -> pathlib.Path:
-    """One path for every way to name a file; links are files of their own."""
-    return path.parent.resolve() / path.name
+    made = {sources.place(path) for job in found for path in results(job)}
+    return [job for job in found if sources.place(job.photograph) not in made]
 
 
 def unfinished(jobs: Iterable[Job], suffixes: Collection[str]) -> list[Job]:
@@ -302,23 +257,31 @@ def define_flags(output_dir: str) -> None:
     """
     flags.DEFINE_string('output_dir', output_dir,
                         'Folder for the results; made if missing.')
-    flags.DEFINE_bool(
-        'recursive', False, 'Look into folders of folders; --output_dir gets '
-        'the same tree.')
+    define_input_flags(' --output_dir gets the same tree.')
     flags.DEFINE_bool(
         'overwrite', False, 'Make results again that are there; otherwise '
         'their photographs are skipped, unless they were made with other '
         'settings.')
-    flags.DEFINE_string(
-        'range', None, 'LOW,HIGH: the codes of black and white, for pictures '
-        'whose type has no range of its own (floats, integers of 32 bits or '
-        'with a sign), or that look dark because they use 10 or 12 bits of 16 '
-        'and do not say so (0,4095).')
     flags.DEFINE_enum(
         'scales', 'auto', ['auto', '1'], 'auto: estimate photographs of more '
         'than 1.5 megapixels at several scales: faster, and blur beyond the '
         "network's 7 px is measured too. 1: at full size alone, as in the "
         'paper.')
+
+
+def define_input_flags(tree: str = '') -> None:
+    """Defines the flags of how photographs are found and read.
+
+    Args:
+        tree: What --recursive means for the results.
+    """
+    flags.DEFINE_bool('recursive', False,
+                      f'Look into folders of folders.{tree}')
+    flags.DEFINE_string(
+        'range', None, 'LOW,HIGH: the codes of black and white, for pictures '
+        'whose type has no range of its own (floats, integers of 32 bits or '
+        'with a sign), or that look dark because they use 10 or 12 bits of 16 '
+        'and do not say so (0,4095).')
 
 
 def value_range() -> tuple[float, float] | None:
@@ -335,6 +298,12 @@ def scales() -> str | int:
     return 1 if flags.FLAGS.scales == '1' else flags.FLAGS.scales
 
 
+def require_names(arguments: Collection[str]) -> None:
+    """Raises UsageError where no photograph is named."""
+    if not arguments:
+        raise command.UsageError('Name at least one photograph or folder.')
+
+
 def from_flags(arguments: Collection[str],
                results: Callable[[Job], Iterable[pathlib.Path]]
                ) -> tuple[list[Job], list[str]]:
@@ -343,8 +312,7 @@ def from_flags(arguments: Collection[str],
     Raises:
         UsageError: No photograph is named.
     """
-    if not arguments:
-        raise command.UsageError('Name at least one photograph or folder.')
+    require_names(arguments)
     found, failed = find_jobs(arguments, flags.FLAGS.output_dir,
                               flags.FLAGS.recursive, results)
     for line in failed:

@@ -30,7 +30,7 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from dmenet_tf import command, files, images, jobs, maps
+from dmenet_tf import command, files, images, jobs, maps, sources
 
 if TYPE_CHECKING:
     import keras
@@ -159,7 +159,7 @@ class SummaryFile:
 
 def _key(photograph):
     """One for every way to write the path of a photograph, and its row."""
-    place = str(jobs.place(pathlib.Path(photograph)))
+    place = str(sources.place(pathlib.Path(photograph)))
     return place.encode(**_ENCODING).decode('utf-8')
 
 

@@ -53,6 +53,7 @@ _NOT_RUN = {
 _SHORTER = {
     'predict': ['--model=MODEL.npz'],
     'export': ['--model=MODEL.npz', '--size=64,64'],
+    'rank': ['--model=MODEL.npz'],
     'applications.magnify': ['--model=MODEL.npz'],
     'applications.deblur': ['--model=MODEL.npz'],
     'applications.depth': ['--model=MODEL.npz'],

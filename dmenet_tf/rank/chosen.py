@@ -1,0 +1,87 @@
+"""What is done with photographs by their rank: put elsewhere, rated."""
+
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Iterable
+
+from dmenet_tf import files
+
+# Stars 5, 4, 3, 2 up to these sigma of the sharpest square, px of a longer
+# side of 1,000; 1 beyond.
+STARS = (0.75, 1.45, 2.5, 4.0)
+_SIDECAR = '\n'.join([
+    '<?xpacket begin="\N{BYTE ORDER MARK}" id="W5M0MpCehiHzreSzNTczkc9d"?>',
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/">',
+    ' <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">',
+    '  <rdf:Description rdf:about=""',
+    '   xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="{}"/>',
+    ' </rdf:RDF>', '</x:xmpmeta>', '<?xpacket end="w"?>', ''])
+
+
+def move(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Moves a file, also to another file system."""
+    shutil.move(source, target)
+
+
+def copy(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Copies a file with its times, whole or not at all."""
+    with files.atomic_path(target) as temporary:
+        shutil.copy2(source, temporary)
+
+
+def link(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Makes a symbolic link."""
+    target.symlink_to(source.resolve())
+
+
+def place(paths: Iterable[pathlib.Path], folder: str | pathlib.Path,
+          how: Callable[[pathlib.Path, pathlib.Path], None]) -> list[str]:
+    """Puts photographs into a folder under their own names.
+
+    Nothing that is there is overwritten.
+
+    Args:
+        paths: The photographs.
+        folder: Made if missing.
+        how: move, copy or link.
+
+    Returns:
+        One line for each that could not be put there.
+    """
+    folder, failed = pathlib.Path(folder), []
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        target = folder / path.name
+        if os.path.lexists(target):
+            failed.append(f'{path}: {target} is there already; nothing was '
+                          'overwritten.')
+            continue
+        try:
+            how(path, target)
+        except OSError as error:
+            failed.append(f'{path}: {error.strerror or error}: {target}.')
+    return failed
+
+
+def stars(sharpest_px: float) -> int:
+    """1 to 5 by Score.sharpest_px."""
+    return 5 - sum(sharpest_px > bound for bound in STARS)
+
+
+def write_sidecar(path: pathlib.Path, rating: int) -> str | None:
+    """Writes photo.jpg.xmp with a rating, as photo managers read it.
+
+    Args:
+        path: Of the photograph.
+        rating: 1 to 5.
+
+    Returns:
+        None, or one line if one is there already: it is left as it is.
+    """
+    sidecar = path.with_name(f'{path.name}.xmp')
+    if os.path.lexists(sidecar):
+        return f'{sidecar}: is there already; it was left as it is.'
+    with files.atomic_path(sidecar) as temporary:
+        temporary.write_text(_SIDECAR.format(rating), encoding='utf-8')
+    return None

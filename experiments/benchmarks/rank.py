@@ -1,0 +1,125 @@
+"""Does a score put sharp photographs first? Ours beside two that are in use.
+
+    python rank.py --sharp=KODAK --soft_backgrounds=PORTRAITS \
+        --wide_open=ONERA/f2.8 --stopped_down=ONERA/f8
+
+Three tasks with a truth:
+  blur      photographs in focus, blurred by Gaussians of --blurs px under noise
+            of --noises codes each: of all pairs of versions of one photograph
+            with different blur, the share that comes in the right order.
+  bokeh     portraits before a soft background, against the same pictures
+            blurred whole by 2 px: the share of portraits that come first.
+  aperture  one scene at two apertures: the share where the smaller one comes
+            first, by the share in focus (ours) or the score (the others).
+
+The others are skimage.measure.blur_effect [Crete 2007] and the variance of the
+Laplacian [Pech-Pacheco 2000] of grey codes, at full size.
+"""
+
+import itertools
+
+import numpy as np
+from absl import app, flags
+from scipy import ndimage
+from skimage import measure
+
+import dmenet_tf
+from dmenet_tf import files, images, rank
+
+flags.DEFINE_string('sharp', None, 'Folder of photographs in focus.')
+flags.DEFINE_string('soft_backgrounds', None, 'Folder of portraits.')
+flags.DEFINE_string('wide_open', None, 'Folder of scenes at a large aperture.')
+flags.DEFINE_string('stopped_down', None, 'The same at a small one.')
+flags.DEFINE_string('model', 'small', 'As load_model takes it.')
+flags.DEFINE_list('blurs', ['0', '1', '2', '4'], 'px.')
+flags.DEFINE_list('noises', ['0', '5', '10'], 'Standard deviations, codes.')
+flags.DEFINE_integer('count', None, 'Photographs of each folder, at most.')
+
+
+def grey(image):
+    return image @ np.float32([0.299, 0.587, 0.114])
+
+
+def make_methods(model):
+    """Name -> function of a photograph to a score, small where it is sharp."""
+    return {
+        'ours': lambda image: rank.score(image, model).sharpest_px,
+        'ours, share in focus':
+            lambda image: -rank.score(image, model).in_focus_share,
+        'blur_effect': lambda image: measure.blur_effect(grey(image)),
+        'Laplacian': lambda image: -ndimage.laplace(grey(image)).var()}
+
+
+def blurred(image, sigma):
+    if not sigma:
+        return image
+    return ndimage.gaussian_filter(image, (sigma, sigma, 0), mode='reflect')
+
+
+def noisy(image, noise, seed):
+    random = np.random.default_rng(seed)
+    image = image + random.normal(0, noise, image.shape) if noise else image
+    return np.rint(np.clip(image, 0, 255)).astype(np.uint8)
+
+
+def chosen(folder):
+    return images.find_images(folder)[:flags.FLAGS.count]
+
+
+def read(path):
+    return images.read_image(path).astype(np.float32)
+
+
+def order_of_blurs(methods):
+    """Method -> right or wrong, of all pairs."""
+    found = {name: [] for name in methods}
+    blurs = [float(b) for b in flags.FLAGS.blurs]
+    noises = [float(n) for n in flags.FLAGS.noises]
+    for k, path in enumerate(files.progress(chosen(flags.FLAGS.sharp))):
+        versions = [(b, noisy(blurred(read(path), b), n, [k, i]))
+                    for i, (b, n) in enumerate(
+                        itertools.product(blurs, noises))]
+        for name, method in methods.items():
+            scored = [(b, method(image)) for b, image in versions]
+            found[name] += [(a[0] < b[0]) == (a[1] < b[1]) for a, b in
+                            itertools.combinations(scored, 2) if a[0] != b[0]]
+    return found
+
+
+def portraits_first(methods):
+    found = {name: [] for name in methods}
+    paths = chosen(flags.FLAGS.soft_backgrounds)
+    for path in files.progress(paths):
+        image = read(path)
+        for name, method in methods.items():
+            found[name].append(method(noisy(image, 0, 0))
+                               < method(noisy(blurred(image, 2), 0, 0)))
+    return found
+
+
+def apertures(methods):
+    found = {name: [] for name in methods}
+    wide, small = (images.images_by_stem(folder) for folder in (
+        flags.FLAGS.wide_open, flags.FLAGS.stopped_down))
+    for name in files.progress(sorted(wide.keys() & small.keys())):
+        for method, score in methods.items():
+            found[method].append(score(images.read_image(small[name]))
+                                 < score(images.read_image(wide[name])))
+    return found
+
+
+def main(_):
+    flag = flags.FLAGS
+    methods = make_methods(dmenet_tf.load_model(flag.model))
+    for name, task, folder in (
+            ('blur', order_of_blurs, flag.sharp),
+            ('bokeh', portraits_first, flag.soft_backgrounds),
+            ('aperture', apertures, flag.wide_open and flag.stopped_down)):
+        if folder:
+            for method, right in task(methods).items():
+                print(f'{name:10}{method:22}{np.mean(right):7.1%} of '
+                      f'{len(right)}')
+
+
+if __name__ == '__main__':
+    app.run(main)
