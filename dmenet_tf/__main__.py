@@ -12,6 +12,7 @@ import dmenet_tf
 COMMANDS = {
     'predict': 'Estimates defocus maps of photographs.',
     'rank': 'Tells which photographs are sharp, and where.',
+    'stack': 'Joins photographs of several focal distances into a sharp one.',
     'applications.deblur': 'Sharpens photographs by their defocus maps.',
     'applications.magnify': 'Makes the background of photographs more blurred.',
     'applications.depth': 'Turns blur into depth, for a known camera.',

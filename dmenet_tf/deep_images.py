@@ -73,12 +73,20 @@ def read_deep_png(path: Path) -> npt.NDArray[np.uint16]:
     return imagecodecs.png_decode(pathlib.Path(path).read_bytes())
 
 
-def read_tiff(path: Path, warn: bool = True) -> Picture | None:
-    """Reads the first picture of a TIFF, unless Pillow reads it as well.
+def count_pages(path: Path) -> int:
+    """How many pictures a TIFF holds."""
+    with tifffile.TiffFile(path) as file:
+        return len(file.pages)
+
+
+def read_tiff(path: Path, warn: bool = True,
+              number: int = 0) -> Picture | None:
+    """Reads one picture of a TIFF, unless Pillow reads it as well.
 
     Args:
         path: Of a file of which is_tiff is true.
         warn: Whether to warn of codes that look as if they had few bits.
+        number: Of the picture; 0 is the first.
 
     Returns:
         Picture; None for plain 8 bits or fewer.
@@ -88,7 +96,7 @@ def read_tiff(path: Path, warn: bool = True) -> Picture | None:
         Exception: Whatever tifffile says of a damaged file.
     """
     with tifffile.TiffFile(path) as file:
-        page = file.pages[0]
+        page = file.pages[number]
         if page.subfiletype & 1 or _DNG_VERSION in page.tags:
             raise NoPicture(RAW)
         if _is_plain(page):

@@ -45,18 +45,20 @@ _HDR = {16: 'PQ', 18: 'HLG'}
 
 
 def read_image(path: str | pathlib.Path,
-               value_range: tuple[float, float] | None = None) -> np.ndarray:
+               value_range: tuple[float, float] | None = None,
+               page: int = 0) -> np.ndarray:
     """Reads one photograph as RGB, upright, in sRGB.
 
     Grey, palette, RGBA (alpha is dropped), CMYK and files of 10 to 16 bits
-    are converted; EXIF orientation is applied; of an animation, or of a TIFF
-    of several pictures, the first is taken.
+    are converted; EXIF orientation is applied.
 
     Args:
         path: A file.
         value_range: (low, high), the codes of black and white, for files
             whose type has no range of its own (floats, integers of 32 bits
             or with a sign) or that do not say how many bits they use.
+        page: Of an animation, or of a TIFF of several pictures, which one, 0
+            being the first; see count_pages.
 
     Returns:
         [h, w, 3] in [0, 255]: uint8, or float32 for files of more bits. What
@@ -73,7 +75,7 @@ def read_image(path: str | pathlib.Path,
     if path.suffix.lower() in deep_images.RAW_SUFFIXES and path.is_file():
         raise ValueError(f'{path}: {deep_images.RAW}.')
     try:
-        return _read(path, value_range)
+        return _read(path, value_range, page)
     except FileNotFoundError:
         raise FileNotFoundError(f'{path}: no such file.') from None
     except PermissionError:
@@ -87,12 +89,25 @@ def read_image(path: str | pathlib.Path,
             f'{path}: damaged picture: {one_line(error)}.') from error
 
 
-def _read(path, value_range):
+def count_pages(path: str | pathlib.Path) -> int:
+    """How many pictures a file holds; 1 where it cannot be told."""
+    try:
+        if deep_images.is_tiff(path):
+            return deep_images.count_pages(path)
+        with Image.open(path) as picture:
+            return getattr(picture, 'n_frames', 1)
+    except Exception:  # read_image will say why.
+        return 1
+
+
+def _read(path, value_range, page):
     deep = None
     if deep_images.is_tiff(path):
-        deep = deep_images.read_tiff(path, warn=value_range is None)
+        deep = deep_images.read_tiff(path, value_range is None, page)
     if deep is None:
         with Image.open(path) as picture:
+            if page:
+                picture.seek(page)
             if picture.format in _DRAWINGS:
                 raise deep_images.NoPicture(
                     f'a drawing ({picture.format}), no photograph')

@@ -54,6 +54,7 @@ _SHORTER = {
     'predict': ['--model=MODEL.npz'],
     'export': ['--model=MODEL.npz', '--size=64,64'],
     'rank': ['--model=MODEL.npz'],
+    'stack': ['--model=MODEL.npz'],
     'applications.magnify': ['--model=MODEL.npz'],
     'applications.deblur': ['--model=MODEL.npz'],
     'applications.depth': ['--model=MODEL.npz'],
@@ -136,7 +137,7 @@ def workspace(tmp_path_factory, b):
         (folder / name).symlink_to(ROOT / name)
     cat = Image.open(samples / 'photographs/chelsea.jpg').resize((96, 64))
     for place in ('photo.jpg', 'holiday/cat.jpg', 'holiday/lake/cup.jpg',
-                  'images/room/1.jpg',
+                  'images/room/1.jpg', 'sweep/1.jpg', 'sweep/2.jpg',
                   'PHOTOS/cat.jpg', 'RTF/image_05.png'):
         (folder / place).parent.mkdir(exist_ok=True, parents=True)
         cat.save(folder / place)
