@@ -51,6 +51,27 @@ def leaky(x: 'tf.Tensor', slope: float) -> 'tf.Tensor':
     return activate(x)
 
 
+def normalized(x: 'tf.Tensor', beta: 'tf.Tensor', epsilon: float
+               ) -> tuple['tf.Tensor', 'tf.Tensor', 'tf.Tensor']:
+    """x normalised by its own statistics, in one kernel both ways.
+
+    Args:
+        x: [b, h, w, c].
+        beta: [c], float32: the new mean.
+        epsilon: Added to the variance.
+
+    Returns:
+        y, in x's type; mean and variance of each channel of x, float32.
+    """
+    import tensorflow as tf
+    y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=tf.ones_like(beta), offset=beta, mean=[], variance=[],
+        epsilon=epsilon, is_training=True)
+    # The kernel's is that of a sample, sum / (n - 1).
+    n = tf.cast(tf.size(x) // tf.shape(x)[-1], tf.float32)
+    return y, mean, variance * (n - 1) / n
+
+
 def _cheaper(layer, training):
     """Whether the gradients of `padded` and `leaky` are the cheaper ones.
 
@@ -96,6 +117,30 @@ class LeakyReLU(layers.LeakyReLU):
             return super().call(x)
         keras_3 = hasattr(keras, 'ops')
         return leaky(x, float(self.negative_slope if keras_3 else self.alpha))
+
+
+@keras.utils.register_keras_serializable('dmenet_tf')
+class BatchNormalization(layers.BatchNormalization):
+    """Keras's without scale, trained by one kernel on Keras 3 too.
+
+    Keras 3 has single operations in its place, in float32 whatever the policy:
+    the same numbers, see `normalized`, at a higher cost. Of Keras 2 it is its
+    own.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**{**kwargs, 'scale': False})
+
+    def call(self, x, training=None, mask=None):
+        if not (hasattr(keras, 'ops') and training and self.trainable
+                and keras.backend.backend() == 'tensorflow'):
+            return super().call(x, training=training, mask=mask)
+        y, *moments = normalized(x, keras.ops.cast(self.beta, 'float32'),
+                                 self.epsilon)
+        for moving, new in zip((self.moving_mean, self.moving_variance),
+                               moments, strict=True):
+            moving.assign(self.momentum * moving + (1 - self.momentum) * new)
+        return y
 
 
 @keras.utils.register_keras_serializable('dmenet_tf')

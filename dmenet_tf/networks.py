@@ -32,6 +32,7 @@ import keras
 from keras import layers
 
 from dmenet_tf.layers import (
+    BatchNormalization,
     Doubling,
     LeakyReLU,
     ReversedChannels,
@@ -80,8 +81,7 @@ def _conv(x, filters, kernel_size, name, style=_PLAIN, **kwargs):
 
 
 def _batch_norm(x, name):
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, scale=False,
-                                     name=name)(x)
+    return BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
 
 
 def _lrelu(x, name):
