@@ -12,32 +12,38 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-def padded(x: 'tf.Tensor') -> 'tf.Tensor':
-    """SymmetricPadding of at least 2 x 2 pixels, of slices both ways.
+def repeated(x: 'tf.Tensor') -> 'tf.Tensor':
+    """SymmetricPadding of slices."""
+    import tensorflow as tf
+    for axis in (2, 1):
+        x = tf.concat([_between(x, axis, None, 1), x,
+                       _between(x, axis, -1, None)], axis)
+    return x
 
-    Its gradient adds the outermost rows and columns to their neighbours.
+
+def padded(x: 'tf.Tensor') -> 'tf.Tensor':
+    """`repeated` of at least 2 x 2 pixels, with a gradient of slices too.
+
+    It adds the outermost rows and columns to their neighbours.
     """
     import tensorflow as tf
 
-    def between(array, axis, begin, end):
-        index = [slice(None)] * 4
-        index[axis] = slice(begin, end)
-        return array[tuple(index)]
-
-    def repeat(x, axis):
-        return tf.concat([between(x, axis, None, 1), x,
-                          between(x, axis, -1, None)], axis)
-
     def fold(g, axis):
         return tf.concat([
-            between(g, axis, None, 1) + between(g, axis, 1, 2),
-            between(g, axis, 2, -2),
-            between(g, axis, -2, -1) + between(g, axis, -1, None)], axis)
+            _between(g, axis, None, 1) + _between(g, axis, 1, 2),
+            _between(g, axis, 2, -2),
+            _between(g, axis, -2, -1) + _between(g, axis, -1, None)], axis)
 
     @tf.custom_gradient
     def pad(x):
-        return repeat(repeat(x, 2), 1), lambda g: fold(fold(g, 1), 2)
+        return repeated(x), lambda g: fold(fold(g, 1), 2)
     return pad(x)
+
+
+def _between(array, axis, begin, end):
+    index = [slice(None)] * 4
+    index[axis] = slice(begin, end)
+    return array[tuple(index)]
 
 
 def leaky(x: 'tf.Tensor', slope: float) -> 'tf.Tensor':
@@ -72,13 +78,13 @@ def normalized(x: 'tf.Tensor', beta: 'tf.Tensor', epsilon: float
     return y, mean, variance * (n - 1) / n
 
 
-def _cheaper(layer, training):
-    """Whether the gradients of `padded` and `leaky` are the cheaper ones.
+def _cheaper(layer):
+    """Whether `repeated`, `padded` and `leaky` are the cheaper ones.
 
     On CPUs they are in bfloat16, for which TensorFlow's own kernels are slow;
     in float32 they are not (experiments/benchmarks/gradients.py).
     """
-    return (training and layer.compute_dtype == 'bfloat16'
+    return (layer.compute_dtype == 'bfloat16'
             and keras.backend.backend() == 'tensorflow')
 
 
@@ -89,13 +95,14 @@ class SymmetricPadding(layers.Layer):
     One mirror-pad kernel. Forward and backward it costs less than slicing and
     concatenating the edges, gathering clipped indices, or a 'same'
     convolution whose edges are corrected afterwards
-    (experiments/benchmarks/padding.py); but see `padded` for bfloat16.
+    (experiments/benchmarks/padding.py); but see `_cheaper` for bfloat16.
     """
 
     def call(self, x, training=False):
-        # A single row would be first and last at once.
-        if _cheaper(self, training) and min(n or 0 for n in x.shape[1:3]) > 1:
-            return padded(x)
+        if _cheaper(self):
+            # A single row would be first and last at once.
+            several = min(n or 0 for n in x.shape[1:3]) > 1
+            return padded(x) if training and several else repeated(x)
         pads = ((0, 0), (1, 1), (1, 1), (0, 0))
         if hasattr(keras, 'ops'):
             return keras.ops.pad(x, pads, mode='symmetric')
@@ -110,10 +117,10 @@ class SymmetricPadding(layers.Layer):
 
 @keras.utils.register_keras_serializable('dmenet_tf')
 class LeakyReLU(layers.LeakyReLU):
-    """Keras's, but see `leaky` for bfloat16."""
+    """Keras's, but see `leaky` for training in bfloat16."""
 
     def call(self, x, training=False):
-        if not _cheaper(self, training):
+        if not (training and _cheaper(self)):
             return super().call(x)
         keras_3 = hasattr(keras, 'ops')
         return leaky(x, float(self.negative_slope if keras_3 else self.alpha))

@@ -52,7 +52,8 @@ def forward_and_back(function, x):
 
 
 @pytest.mark.parametrize('ours, plain', [
-    (layers.padded, plain_padding), (leaky, plain_leaky)])
+    (layers.padded, plain_padding), (layers.repeated, plain_padding),
+    (leaky, plain_leaky)])
 @pytest.mark.parametrize('size', [(2, 2), (3, 2), (6, 5)])
 def test_gradients_are_those_of_the_plain_layers(ours, plain, size):
     x = tf.random.stateless_normal((2, *size, 3), (0, 1))
@@ -105,6 +106,18 @@ def test_one_pixel_is_padded_in_bfloat16_too():
     layer = layers.SymmetricPadding(dtype='mixed_bfloat16')
     y, gradient = forward_and_back(lambda x: layer(x, training=True), x)
     assert y.shape == (1, 3, 5, 2) and gradient.shape == x.shape
+
+
+def test_photographs_of_any_size_are_padded_cheaply_in_bfloat16():
+    run = tf.function(layers.SymmetricPadding(dtype='mixed_bfloat16'))
+    traced = run.get_concrete_function(
+        tf.TensorSpec((None, None, None, 2), tf.bfloat16))
+    assert 'MirrorPad' not in {op.type
+                               for op in traced.graph.get_operations()}
+    x = np.arange(6, dtype=np.float32).reshape(1, 1, 3, 2)
+    np.testing.assert_array_equal(
+        tf.cast(traced(tf.cast(x, tf.bfloat16)), tf.float32),
+        np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), 'symmetric'))
 
 
 def make_norm(cls, policy='float32'):
