@@ -14,15 +14,23 @@ from typing import overload
 import keras
 import numpy as np
 import numpy.typing as npt
+from absl import logging
 
-from dmenet_tf import arrays, inference, networks, scales, weights
+from dmenet_tf import (
+    arrays,
+    engines,
+    inference,
+    networks,
+    scales,
+    weights,
+)
 
 # What one pass may take; activations are what it takes it for.
 MEMORY_BUDGET = 4 * 2**30  # bytes
 # Full-resolution float32 feature maps alive at once, in units of B's width
 # (measured as peak memory over pixels and width).
 _LIVE_FEATURES = 8
-AUTO = 'auto'
+AUTO = engines.AUTO
 Sigma = npt.NDArray[np.float32]
 Model = keras.Model | str | pathlib.Path | None
 Runner = Callable[[np.ndarray], np.ndarray]
@@ -31,18 +39,21 @@ Runner = Callable[[np.ndarray], np.ndarray]
 @overload
 def estimate(image: Sequence[np.ndarray], model: Model = None,
              scales: int | str = AUTO, tile: int | str = AUTO,
-             runner: Runner | None = None) -> list[Sigma]: ...
+             runner: Runner | None = None,
+             precision: str = AUTO) -> list[Sigma]: ...
 
 
 @overload
 def estimate(image: np.ndarray, model: Model = None,
              scales: int | str = AUTO, tile: int | str = AUTO,
-             runner: Runner | None = None) -> Sigma: ...
+             runner: Runner | None = None,
+             precision: str = AUTO) -> Sigma: ...
 
 
 def estimate(image: np.ndarray | Sequence[np.ndarray], model: Model = None,
              scales: int | str = AUTO, tile: int | str = AUTO,
-             runner: Runner | None = None) -> Sigma | list[Sigma]:
+             runner: Runner | None = None,
+             precision: str = AUTO) -> Sigma | list[Sigma]:
     """Estimates how blurred each pixel of a photograph is.
 
     Args:
@@ -60,6 +71,10 @@ def estimate(image: np.ndarray | Sequence[np.ndarray], model: Model = None,
             in one pass; otherwise the side of the tiles, px.
         runner: What runs the model, see runtimes.make_runner; None for
             TensorFlow.
+        precision: 'float32', 'bfloat16' or 'float16' of a model that is
+            named; 'auto': by what the machine has, see engines. A model that
+            was loaded, or that a runner runs, has a precision already; in
+            another it is inference.fold(model, precision).
 
     Returns:
         sigma [h, w], px, float32: the standard deviation of the Gaussian
@@ -78,7 +93,7 @@ def estimate(image: np.ndarray | Sequence[np.ndarray], model: Model = None,
         hasattr(one, 'shape') for one in image)
     checked = _check_list(image) if several else [_check(image)]
     _check_scales(scales)
-    model = _model(model)
+    model = _model(model, precision)
     runner = inference.compiled(model) if runner is None else runner
     estimated = _at_one_scale if scales == 1 else _at_several_scales
     found = [estimated(one, model, tile, runner) for one in checked]
@@ -113,25 +128,31 @@ def _check_scales(scales):
                          f'scales={scales!r}.')
 
 
-def _model(model):
+def _model(model, precision):
     model = 'small' if model is None else model
     if isinstance(model, (str, pathlib.Path)):
         path = weights.find(model)
         changed = path.stat().st_mtime_ns if path.is_file() else None
-        return _loaded(path.absolute(), changed)
+        chosen = engines.choose('tensorflow', precision)
+        return _loaded(path.absolute(), changed, chosen.precision)
     if not isinstance(model, keras.Model):
         raise ValueError('model must be what dmenet_tf.load_model returns, or '
                          f'takes. Received: {model!r}.')
     if 'B' not in {layer.name for layer in model.layers}:
         raise ValueError('model must be what dmenet_tf.load_model returns: '
                          f"{model.name!r} has no layer 'B'.")
+    if precision != AUTO:
+        raise ValueError('precision is of a model that is named; of one that '
+                         'was loaded fold it: inference.fold(model, '
+                         f'{precision!r}).')
     return model
 
 
 @functools.lru_cache(maxsize=2)
-def _loaded(path, changed):
+def _loaded(path, changed, precision):
     """The model of a file in a state, `changed`."""
-    return inference.fold(weights.load_model(path))
+    logging.info('%s is computed in %s.', path.name, precision)
+    return inference.fold(weights.load_model(path), precision)
 
 
 def _at_several_scales(image, model, tile, runner):

@@ -31,7 +31,7 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from dmenet_tf import command, files, inference, weights
+from dmenet_tf import command, files, inference, runtimes, weights
 
 FLAGS = flags.FLAGS
 _WARM_UP_SIZES = ((480, 640), (64, 64))
@@ -181,16 +181,6 @@ def _check(name, got, expected, limit=1e-3):
     return error
 
 
-def _onnx_packages():
-    try:
-        import onnxruntime
-        import tf2onnx
-    except ImportError as error:
-        raise ImportError('--onnx needs tf2onnx and onnxruntime: pip install '
-                          "'dmenet_tf[onnx]'.") from error
-    return onnxruntime, tf2onnx
-
-
 def export_onnx(model: keras.Model, path: str | pathlib.Path) -> float:
     """Writes an .onnx of any size: float32 `image` in [0, 255] -> `sigma`.
 
@@ -205,20 +195,11 @@ def export_onnx(model: keras.Model, path: str | pathlib.Path) -> float:
         ImportError: tf2onnx or onnxruntime is not installed.
         ValueError: The converted model gives another map; nothing is written.
     """
-    onnxruntime, tf2onnx = _onnx_packages()
     folded = inference.fold(model)
-
-    @tf.function(input_signature=[
-        tf.TensorSpec([None, None, None, 3], tf.float32, 'image')])
-    def run(image):
-        return {'sigma': folded(image, training=False)}
-    converted, _ = tf2onnx.convert.from_function(
-        run, input_signature=run.input_signature, opset=15)
-    content = converted.SerializeToString()
+    content = runtimes.to_onnx(folded)
     image = _test_image((70, 90))
-    session = onnxruntime.InferenceSession(content)
-    got = session.run(None, {session.get_inputs()[0].name: image})[0]
-    error = _check('ONNX', got, run(image)['sigma'].numpy())
+    error = _check('ONNX', runtimes.run_onnx(content)(image),
+                   folded(image, training=False))
     with files.atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return error
@@ -319,7 +300,7 @@ def main(arguments: list[str]) -> int:
         raise command.UsageError('--average needs --npz.')
     size = _size()
     if FLAGS.onnx:
-        _onnx_packages()  # Better known before the others are written.
+        runtimes.onnx_packages()  # Better known before the others are written.
     if FLAGS.output_dir:
         _export_saved_model()
     if FLAGS.onnx:

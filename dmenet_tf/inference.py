@@ -17,6 +17,10 @@ from keras import layers
 
 from dmenet_tf import networks, optics
 
+# Keras's names; the mixed ones keep weights in float32.
+_POLICIES = {'float32': 'float32', 'bfloat16': 'mixed_bfloat16',
+             'float16': 'mixed_float16'}
+
 
 @functools.cache
 def _process():
@@ -126,7 +130,8 @@ def build_estimator(b: keras.Model, convention: str) -> keras.Model:
     return keras.Model(image, sigma, name='dmenet')
 
 
-def fold(estimator: keras.Model) -> keras.Model:
+def fold(estimator: keras.Model,
+         precision: str | None = None) -> keras.Model:
     """The same public model with batch normalisation put into convolutions.
 
     kernel' = kernel / s, bias' = (bias - mean) / s + beta with
@@ -135,13 +140,16 @@ def fold(estimator: keras.Model) -> keras.Model:
 
     Args:
         estimator: What build_estimator or weights.load_model returns.
+        precision: What it computes in, 'float32', 'bfloat16' or 'float16';
+            its weights and its map are float32. None: as Keras's policy says.
 
     Returns:
         Model of the same signature.
     """
     source = estimator.get_layer('B')
     built = networks.architecture(source) | {'side_heads': False}
-    folded = networks.build_blur_estimator(**built, folded=True)
+    with networks.policy(precision and _POLICIES[precision]):
+        folded = networks.build_blur_estimator(**built, folded=True)
     for layer in folded.layers:
         if isinstance(layer, layers.Conv2D):
             kernel, bias = source.get_layer(layer.name).get_weights()

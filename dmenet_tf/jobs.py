@@ -20,7 +20,6 @@ from collections.abc import (
     Collection,
     Iterable,
     Iterator,
-    Sequence,
 )
 from typing import Any
 
@@ -44,11 +43,13 @@ class Job:
         target: Path of the results without their suffixes.
         settings: What its results are made with, see with_settings; None is
             not said.
+        alike: Settings whose results are as good as its own.
     """
 
     photograph: pathlib.Path
     target: pathlib.Path
     settings: str | None = None
+    alike: frozenset[str] = frozenset()
 
     def path(self, suffix: str) -> pathlib.Path:
         """The result of a suffix, such as '_sigma.png'."""
@@ -119,8 +120,8 @@ def _without_results(found, results):
 def unfinished(jobs: Iterable[Job], suffixes: Collection[str]) -> list[Job]:
     """The jobs that lack a result of one of these suffixes.
 
-    What was made with other settings than the job's is lacking too; what does
-    not say how it was made is taken as it is.
+    What was made with other settings than the job's, and none that are alike,
+    is lacking too; what does not say how it was made is taken as it is.
     """
     return [job for job in jobs
             if not all(is_made(job, job.path(suffix))
@@ -131,7 +132,7 @@ def is_made(job: Job, result: pathlib.Path) -> bool:
     """Whether a result is there, made with the job's settings."""
     # Not Path.exists: it fails for a name that is too long.
     return os.path.exists(result) and (
-        made_with.read(result) in (None, job.settings))
+        made_with.read(result) in (None, job.settings, *job.alike))
 
 
 def with_settings(job: Job, names: Iterable[str], **more: Any) -> Job:
@@ -144,24 +145,6 @@ def with_settings(job: Job, names: Iterable[str], **more: Any) -> Job:
     """
     said = {name: flags.FLAGS[name].value for name in ('range', *names)}
     return dataclasses.replace(job, settings=made_with.text(said | more))
-
-
-def with_model(found: Sequence[Job], names: Iterable[str]) -> list[Job]:
-    """The jobs, with the settings of results that --model has a part in.
-
-    Args:
-        found: The jobs.
-        names: As of with_settings; --scales is one always.
-
-    Raises:
-        FileNotFoundError: There is no such model.
-    """
-    if not found:
-        return []
-    from dmenet_tf import weights  # TensorFlow takes seconds to import.
-    model = weights.digest(flags.FLAGS.model)
-    return [with_settings(job, [*names, 'scales'], model=model)
-            for job in found]
 
 
 def process(jobs: Iterable[Job], read: Callable[[Job], Any],

@@ -26,12 +26,15 @@ and on Keras 3 with any backend. Under a mixed-precision policy maps and logits
 stay float32.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
 from keras import layers
 
 from dmenet_tf.layers import (
+    BatchNormalization,
     Doubling,
     LeakyReLU,
     ReversedChannels,
@@ -45,6 +48,17 @@ ENCODERS = {'vgg19': (2, 2, 4, 4, 4), 'vgg16': (2, 2, 3, 3, 3)}
 PADDINGS = ('symmetric', 'zero')
 # B halves its input this many times, so sides must be multiples of 2**4.
 STRIDE = 16
+
+
+@contextlib.contextmanager
+def policy(name: str | None) -> Iterator[None]:
+    """Keras's policy for as long as the block lasts; None: as it is."""
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(name or before)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
 
 
 class Networks(NamedTuple):
@@ -80,8 +94,7 @@ def _conv(x, filters, kernel_size, name, style=_PLAIN, **kwargs):
 
 
 def _batch_norm(x, name):
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, scale=False,
-                                     name=name)(x)
+    return BatchNormalization(momentum=0.9, epsilon=1e-5, name=name)(x)
 
 
 def _lrelu(x, name):

@@ -21,7 +21,6 @@ are still mapped, and the exit status is 1.
 import csv
 import dataclasses
 import io
-import itertools
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -30,7 +29,15 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from dmenet_tf import command, files, images, jobs, maps, sources
+from dmenet_tf import (
+    command,
+    files,
+    images,
+    jobs,
+    maps,
+    network_flags,
+    sources,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -181,9 +188,7 @@ def unmapped(found: Iterable[jobs.Job], kinds: Collection[str],
 
 def define_flags() -> None:
     """Defines the flags of this command."""
-    flags.DEFINE_string(
-        'model', 'small', 'A bundled model, a weights file (.npz) made by '
-        "dmenet_tf.train, or the authors' checkpoint DMENet_BDCS.npz.")
+    network_flags.define_flags()
     jobs.define_flags('defocus_maps')
     flags.DEFINE_list(
         'format', ['npy', 'color'], 'One or several, such as npy,overlay. '
@@ -217,14 +222,6 @@ def define_flags() -> None:
         'tile', None, 'Side of the tiles that large photographs go through '
         'in, px; 0: in one pass. By default as memory demands. The map is the '
         'same.', lower_bound=0)
-    flags.DEFINE_enum(
-        'runtime', 'tensorflow', ['tensorflow', 'openvino', 'openvino_int8'],
-        'What runs the network; OpenVINO is faster on most CPUs '
-        "(pip install 'dmenet_tf[openvino]'). int8: fastest, sigma off by "
-        'hundredths of a px.')
-    flags.DEFINE_string(
-        'calibration', None, 'Folder of photographs that openvino_int8 is '
-        'calibrated on. By default the first of those to be mapped.')
     flags.DEFINE_float(
         'max_sigma', None, 'sigma in px at the bright end of the colours. By '
         "default each map's own largest value, at least 1 px.",
@@ -244,7 +241,8 @@ def main(arguments: list[str]) -> int:
     jobs.value_range()
     focus = _focus()
     found, failed = jobs.from_flags(arguments, possible_maps)
-    found = jobs.with_model(found, _settings())
+    masks = ['mask_below', 'mask_soft'] if 'mask' in flag.format else []
+    found = network_flags.with_model(found, ['max_sigma', *masks])
     summary = SummaryFile(flag.summary) if flag.summary else None
     todo = found if flag.overwrite else unmapped(
         found, flag.format, summary, flag.mask_layout)
@@ -254,14 +252,6 @@ def main(arguments: list[str]) -> int:
     if summary:
         summary.finish(found)
     return status
-
-
-def _settings():
-    """Names of the flags that change a map, besides those of all commands."""
-    int8 = flags.FLAGS.runtime == 'openvino_int8'
-    mask = 'mask' in flags.FLAGS.format
-    return ['max_sigma', 'runtime', *(['calibration'] if int8 else []),
-            *(['mask_below', 'mask_soft'] if mask else [])]
 
 
 def _focus():
@@ -281,43 +271,12 @@ def _focus():
 
 def _map(found, todo, focus, summary):
     """Outcomes of what is to be done."""
-    # Here, because it takes seconds that --help must not wait.
-    from dmenet_tf import inference, runtimes, weights
     flag = flags.FLAGS
-    model = inference.fold(weights.load_model(flag.model))
-    runner = runtimes.make_runner(model, flag.runtime,
-                                  _calibration_photographs(found))
+    model, runner = network_flags.load(found)
     return map_photographs(todo, model, flag.format, jobs.scales(), flag.tile,
                            flag.max_sigma, focus, flag.mask_layout,
                            summary and summary.add, runner,
                            jobs.value_range())
-
-
-def _calibration_photographs(found):
-    """What openvino_int8 is calibrated on: --calibration, or the jobs.
-
-    All jobs, not those that are left, so that a call that goes on calibrates
-    as the first one did.
-    """
-    from dmenet_tf import runtimes
-    if flags.FLAGS.runtime != 'openvino_int8':
-        return ()
-    folder = flags.FLAGS.calibration
-    paths = (images.find_images(folder) if folder
-             else [job.photograph for job in found])
-    return list(itertools.islice(
-        (runtimes.middle(photograph, runtimes.CALIBRATION_SIDE)
-         for photograph in _readable(paths)),
-        runtimes.CALIBRATION_PHOTOGRAPHS))
-
-
-def _readable(paths):
-    """Yields the photographs that can be read."""
-    for path in paths:
-        try:
-            yield images.read_image(path, jobs.value_range())
-        except (ValueError, OSError):
-            continue  # Mapping it will say why.
 
 
 if __name__ == '__main__':

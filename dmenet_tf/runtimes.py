@@ -1,13 +1,16 @@
-"""The same network through other engines: how predict --runtime runs.
+"""The same network through other engines: what runs it in the commands.
 
     tensorflow     the Keras model, one compiled function
-    openvino       OpenVINO's CPU plugin in float32
+    openvino       OpenVINO's CPU plugin
     openvino_int8  the same, its convolutions in 8 bits: post-training
                    quantisation by NNCF, calibrated on photographs
+    onnx           ONNX Runtime on the CPU
 
 Each runner is a function of a batch, [b, h, w, 3] in [0, 255] -> sigma
-[b, h, w, 1], px; estimation.estimate takes one beside the model. OpenVINO is
-an extra: pip install dmenet_tf[openvino].
+[b, h, w, 1], px; estimation.estimate takes one beside the model. Batch
+normalisation is folded into the convolutions first. What each computes in, and
+which is taken by itself, is in engines. All but the first are extras: pip
+install 'dmenet_tf[openvino]' or 'dmenet_tf[onnx]'.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,23 +20,23 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from dmenet_tf import inference
+from dmenet_tf import engines, inference
 
-RUNTIMES = ('tensorflow', 'openvino', 'openvino_int8')
 CALIBRATION_SIDE = 512  # px; larger photographs are cut to their middle
 CALIBRATION_PHOTOGRAPHS = 30
 NARROW = 32  # Convolutions with fewer channels stay in float32.
+Runner = Callable[[np.ndarray], npt.NDArray[np.float32]]
 
 
 def make_runner(model: keras.Model, runtime: str = 'tensorflow',
-                photographs: Sequence[np.ndarray] = ()
-                ) -> Callable[[np.ndarray], npt.NDArray[np.float32]]:
+                precision: str = 'float32',
+                photographs: Sequence[np.ndarray] = ()) -> Runner:
     """Compiles a model for a runtime.
 
     Args:
-        model: What weights.load_model returns; inference.fold makes it
-            faster.
-        runtime: One of RUNTIMES.
+        model: What weights.load_model returns, or inference.fold.
+        runtime: engines.AUTO or one of engines.RUNTIMES.
+        precision: engines.AUTO or one of engines.PRECISIONS.
         photographs: For openvino_int8: arrays [h, w, 3] in [0, 255] like
             those to come; the first CALIBRATION_PHOTOGRAPHS are used.
 
@@ -42,23 +45,81 @@ def make_runner(model: keras.Model, runtime: str = 'tensorflow',
 
     Raises:
         ImportError: The runtime is not installed.
-        ValueError: Unknown runtime, or nothing to calibrate on.
+        ValueError: Unknown runtime, a precision that it or this CPU does not
+            compute in, or nothing to calibrate on.
     """
-    if runtime not in RUNTIMES:
-        raise ValueError(f'runtime must be one of {RUNTIMES}. Received: '
-                         f'{runtime!r}.')
+    runtime, precision = engines.choose(runtime, precision)
     if runtime == 'tensorflow':
-        return inference.compiled(model)
+        return inference.compiled(inference.fold(model, precision))
+    folded = inference.fold(model, 'float32')
+    if runtime == 'onnx':
+        return run_onnx(to_onnx(folded))
+    return _openvino_runner(folded, runtime, precision, photographs)
+
+
+def to_onnx(folded: keras.Model) -> bytes:
+    """An .onnx file of any size: float32 `image` in [0, 255] -> `sigma`, px.
+
+    Args:
+        folded: What inference.fold returns, in float32.
+
+    Raises:
+        ImportError: tf2onnx or onnxruntime is not installed.
+    """
+    tf2onnx, _ = onnx_packages()
+
+    @tf.function(input_signature=[
+        tf.TensorSpec([None, None, None, 3], tf.float32, 'image')])
+    def run(image):
+        return {'sigma': folded(image, training=False)}
+    converted, _ = tf2onnx.convert.from_function(
+        run, input_signature=run.input_signature, opset=15)
+    return converted.SerializeToString()
+
+
+def onnx_packages():
+    """tf2onnx and onnxruntime.
+
+    Raises:
+        ImportError: One of them is not installed.
+    """
+    try:
+        import onnxruntime
+        import tf2onnx
+    except ImportError as error:
+        raise ImportError('ONNX needs tf2onnx and onnxruntime: pip install '
+                          "'dmenet_tf[onnx]'.") from error
+    return tf2onnx, onnxruntime
+
+
+def run_onnx(content: bytes) -> Runner:
+    """What runs to_onnx's file on the CPU."""
+    _, onnxruntime = onnx_packages()
+    session = onnxruntime.InferenceSession(
+        content, providers=['CPUExecutionProvider'])
+    name = session.get_inputs()[0].name
+    return lambda batch: session.run(
+        None, {name: np.asarray(batch, np.float32)})[0]
+
+
+def _openvino_runner(folded, runtime, precision, photographs):
     try:
         import openvino
     except ImportError as error:
         raise ImportError(f'--runtime={runtime} needs OpenVINO: '
                           "pip install 'dmenet_tf[openvino]'.") from error
-    graph = _openvino_graph(model)
+    graph = _openvino_graph(folded)
     if runtime == 'openvino_int8':
         graph = _quantised(graph, photographs)
+    wanted = openvino.Type.bf16 if precision == 'bfloat16' else (
+        openvino.Type.f32)
     program = openvino.Core().compile_model(
-        graph, 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})
+        graph, 'CPU', {'INFERENCE_PRECISION_HINT': wanted})
+    # A CPU that cannot takes float32, and does not say so.
+    if program.get_property('INFERENCE_PRECISION_HINT') != wanted:
+        raise ValueError(
+            f'OpenVINO does not compute in {precision} on this CPU: take '
+            '--precision=float32, or --runtime=tensorflow.')
     return lambda batch: program(np.asarray(batch, np.float32))[0]
 
 

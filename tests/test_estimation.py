@@ -268,7 +268,7 @@ def test_blur_beyond_the_network_is_measured(s):
     At full size the network could say 7 px at most.
     """
     image = sample('coffee.jpg', (2400, 3200))(s)
-    run, pixels = inference.compiled(estimation._model(None)), []
+    run, pixels = inference.compiled(estimation._model(None, 'float32')), []
     sigma = estimation.estimate(
         image, runner=lambda x: pixels.append(x[..., 0].size) or run(x))
     assert np.median(sigma) == pytest.approx(4 * np.hypot(s, 0.44), rel=0.2)

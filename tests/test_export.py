@@ -232,7 +232,7 @@ def test_a_missing_extra_is_said_before_anything_is_written(
         run_main(f'--model={model_file}', f'--output_dir={tmp_path}/dmenet',
                  f'--onnx={tmp_path}/x.onnx')
     assert str(caught.value) == (
-        '--onnx needs tf2onnx and onnxruntime: pip install '
+        'ONNX needs tf2onnx and onnxruntime: pip install '
         "'dmenet_tf[onnx]'.")
     assert not list(tmp_path.iterdir())
 

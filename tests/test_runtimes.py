@@ -1,7 +1,6 @@
 """The same network through other engines."""
 
 import pathlib
-import subprocess
 import sys
 
 import keras
@@ -44,9 +43,11 @@ def test_compiled_is_the_model(model):
 
 @pytest.mark.long
 @pytest.mark.extra
-def test_openvino_is_the_model(model):
-    pytest.importorskip('openvino')
-    runner = runtimes.make_runner(model, 'openvino')
+@pytest.mark.parametrize('runtime, package', [
+    ('openvino', 'openvino'), ('onnx', 'tf2onnx')])
+def test_other_runtimes_are_the_model(model, runtime, package):
+    pytest.importorskip(package)
+    runner = runtimes.make_runner(model, runtime)
     for size in ((70, 90), (33, 17)):
         image = photographs(1, size)[0]
         np.testing.assert_allclose(
@@ -59,10 +60,10 @@ def test_openvino_is_the_model(model):
 def test_int8_is_nearly_the_bundled_model():
     pytest.importorskip('openvino')
     pytest.importorskip('nncf')
-    model = inference.fold(weights.load_model())
+    model = weights.load_model()
     halves = [images.read_image(path)[::2, ::2]
               for path in images.find_images(PHOTOGRAPHS)]
-    runner = runtimes.make_runner(model, 'openvino_int8', halves)
+    runner = runtimes.make_runner(model, 'openvino_int8', photographs=halves)
     for image in halves:
         change = np.mean(np.abs(
             estimation.estimate(image, model)
@@ -71,11 +72,44 @@ def test_int8_is_nearly_the_bundled_model():
 
 
 def test_bad_runtimes_are_refused(model, monkeypatch):
-    with pytest.raises(ValueError, match='runtime must be one of'):
+    with pytest.raises(ValueError, match='runtime must be auto or one of'):
         runtimes.make_runner(model, 'tpu')
-    monkeypatch.setitem(sys.modules, 'openvino', None)
-    with pytest.raises(ImportError, match=r"pip install 'dmenet_tf\[openv"):
-        runtimes.make_runner(model, 'openvino')
+    for runtime, package in (('openvino', 'openvino'), ('onnx', 'tf2onnx')):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(ImportError, match='pip install '
+                           rf"'dmenet_tf\[{runtime}\]'"):
+            runtimes.make_runner(model, runtime)
+
+
+@pytest.mark.long
+@pytest.mark.extra
+def test_openvino_computes_in_bfloat16_or_says_that_it_cannot():
+    """Where it can, the map is within what engines says of it."""
+    openvino = pytest.importorskip('openvino')
+    model = weights.load_model()
+    can = 'BF16' in openvino.Core().get_property(
+        'CPU', 'OPTIMIZATION_CAPABILITIES')
+    if not can:
+        with pytest.raises(ValueError, match='in bfloat16 on this CPU: take'):
+            runtimes.make_runner(model, 'openvino', 'bfloat16')
+        return
+    near(runtimes.make_runner(model, 'openvino', 'bfloat16'), model)
+
+
+def near(runner, model):
+    """A map of few bits: other numbers, within what engines says."""
+    exact = runtimes.make_runner(model)
+    for path in images.find_images(PHOTOGRAPHS):
+        image = images.read_image(path)[None]
+        change = np.abs(runner(image) - exact(image))
+        assert 1e-5 < change.mean() < 0.02 and change.max() < 0.1  # px
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('precision', ['bfloat16', 'float16'])
+def test_maps_of_few_bits_are_near_those_of_float32(precision):
+    model = weights.load_model()
+    near(runtimes.make_runner(model, precision=precision), model)
 
 
 @pytest.mark.extra
@@ -83,10 +117,3 @@ def test_int8_without_photographs(model):
     pytest.importorskip('nncf')
     with pytest.raises(ValueError, match='to calibrate on'):
         runtimes.make_runner(model, 'openvino_int8')
-
-
-def test_the_flag_offers_every_runtime():
-    text = subprocess.run(
-        [sys.executable, '-m', 'dmenet_tf.predict', '--help'],
-        capture_output=True, text=True, check=False).stdout
-    assert f'--runtime={"|".join(runtimes.RUNTIMES)} ' in text

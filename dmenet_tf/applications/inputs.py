@@ -12,7 +12,15 @@ from absl import flags
 from PIL import Image
 from skimage import transform
 
-from dmenet_tf import files, images, jobs, made_with, maps, sigma_files
+from dmenet_tf import (
+    files,
+    images,
+    jobs,
+    made_with,
+    maps,
+    network_flags,
+    sigma_files,
+)
 
 # A map may differ from its photograph by what cropping and rounding leave.
 _ASPECT_TOLERANCE = 0.02
@@ -30,7 +38,7 @@ def define_flags(output_dir: str) -> None:
         'sigma', None, 'A sigma map (.npy, px; .png of 16 bits, sigma = code '
         '/ 1000 px; .tiff) for one photograph, or a folder of maps named '
         'after their photographs. Without it, --model estimates.')
-    flags.DEFINE_string('model', 'small', 'As of dmenet_tf.predict.')
+    network_flags.define_flags()
     jobs.define_flags(output_dir)
 
 
@@ -106,7 +114,7 @@ def run(arguments: Collection[str], suffixes: Collection[str],
     todo = found if flags.FLAGS.overwrite else jobs.unfinished(found, suffixes)
     outcomes = ()
     if todo:
-        sigma_of = _sigma_source()
+        sigma_of = _sigma_source(found)
         outcomes = jobs.process(
             todo, _read,
             lambda job, read: work(_with_sigma(job, *read, sigma_of)), write)
@@ -118,7 +126,7 @@ def _with_settings(found, names):
     if flags.FLAGS.sigma:
         return [jobs.with_settings(job, names, sigma=_digest_of_map(job))
                 for job in found]
-    return jobs.with_model(found, names)
+    return network_flags.with_model(found, names)
 
 
 def _digest_of_map(job):
@@ -150,18 +158,19 @@ def _with_sigma(job, image, sigma, sigma_of):
                       check_sigma(sigma, image.shape[:2]))
 
 
-def _sigma_source():
+def _sigma_source(found):
     """Returns a function of an image as it was read: its sigma map.
 
     Raises:
-        ValueError, OSError: The model cannot be loaded.
+        ValueError, OSError, ImportError: See network_flags.load.
     """
     if flags.FLAGS.sigma:
         return None
     # TensorFlow takes seconds to import; a map needs none.
-    from dmenet_tf import estimation, inference, weights
-    model = inference.fold(weights.load_model(flags.FLAGS.model))
-    return lambda image: estimation.estimate(image, model, jobs.scales())
+    from dmenet_tf import estimation
+    model, runner = network_flags.load(found)
+    return lambda image: estimation.estimate(image, model, jobs.scales(),
+                                             runner=runner)
 
 
 def _namesake(job):

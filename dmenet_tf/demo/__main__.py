@@ -21,16 +21,18 @@ import time
 
 from absl import flags
 
-from dmenet_tf import command
+from dmenet_tf import command, engines, network_flags
 
 KEPT_S = 3600
 _SWEEP_S = 300
+# Not openvino_int8: there are no photographs to calibrate it on.
+RUNTIMES = [name for name in engines.RUNTIMES if name != 'openvino_int8']
 _SESSIONS = 200  # gradio keeps a copy of the page for each.
 
 
 def define_flags() -> None:
     """Defines the flags of this command."""
-    flags.DEFINE_string('model', 'small', 'As of dmenet_tf.predict.')
+    network_flags.define_flags(RUNTIMES)
     flags.DEFINE_string('host', '127.0.0.1', 'Address to listen on; 0.0.0.0 '
                         'lets others on the network in.')
     flags.DEFINE_integer('port', 7860, 'Port to listen on.', lower_bound=1,
@@ -73,11 +75,12 @@ def serve(folder: pathlib.Path) -> None:
                           "'dmenet_tf[demo]'.") from None
     from dmenet_tf.demo import page, work
     flag = flags.FLAGS
-    work.load_model(flag.model)
+    engine = network_flags.engine()
+    work.load_model(flag.model, engine)
     threading.Thread(target=_sweep_for_ever, args=[folder],
                      daemon=True).start()
     blocks = page.build(page.Settings(
-        flag.model, folder, int(flag.max_megapixels * 1e6)))
+        flag.model, engine, folder, int(flag.max_megapixels * 1e6)))
     blocks.queue(max_size=flag.max_waiting)
     blocks.launch(
         server_name=flag.host, server_port=flag.port,
@@ -85,7 +88,8 @@ def serve(folder: pathlib.Path) -> None:
         theme=page.THEME, head=page.STYLE, footer_links=[], show_error=True,
         share=False, ssr_mode=False, enable_monitoring=False, quiet=True,
         state_session_capacity=_SESSIONS, prevent_thread_lock=True)
-    print(f'{blocks.local_url} is open until Ctrl-C.', flush=True)
+    print(f'{blocks.local_url} is open until Ctrl-C, and estimates by '
+          f'{engine}.', flush=True)
     blocks.block_thread()
 
 

@@ -14,7 +14,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dmenet_tf import maps, optics, weights
+from dmenet_tf import engines, maps, optics, weights
 from dmenet_tf.applications import depth
 from dmenet_tf.demo import work
 from dmenet_tf.syndof import pairs, rgbd
@@ -60,11 +60,13 @@ class Settings:
 
     Attributes:
         model: The model that is offered first.
+        engine: What runs the models.
         folder: Of temporary files.
         max_pixels: Of an uploaded picture.
     """
 
     model: str
+    engine: engines.Engine
     folder: pathlib.Path
     max_pixels: int
 
@@ -152,7 +154,8 @@ def _build_map(settings, photograph, status, job):
             return None, _START, None, None
         try:
             made = work.map_upload(path, settings.folder, source,
-                                   SCALES[scales], settings.max_pixels)
+                                   settings.engine, SCALES[scales],
+                                   settings.max_pixels)
         except (ValueError, OSError) as error:
             return None, f'**That did not work.** {error}', None, None
         return (made, work.describe(made),

@@ -18,12 +18,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from dmenet_tf import (
+    engines,
     images,
-    inference,
     jobs,
     maps,
     optics,
     predict,
+    runtimes,
     weights,
 )
 from dmenet_tf.applications import deblur, depth, inputs, magnify
@@ -47,11 +48,11 @@ def sample_photographs() -> list[pathlib.Path]:
 
 
 @functools.lru_cache(maxsize=2)
-def load_model(source: str | pathlib.Path
+def load_model(source: str | pathlib.Path, engine: engines.Engine
                ) -> tuple[keras.Model, Callable[[np.ndarray], np.ndarray]]:
     """The model and what runs it, loaded once for all visitors."""
-    model = inference.fold(weights.load_model(source))
-    runner = inference.compiled(model)
+    model = weights.load_model(source)
+    runner = runtimes.make_runner(model, *engine)
     # Now, so that the first visitor need not wait for tracing.
     runner(np.zeros((1, 64, 64, 3), np.uint8))
     return model, runner
@@ -76,7 +77,8 @@ def _returning_memory(function):
 
 @_returning_memory
 def map_upload(path: str | pathlib.Path, folder: pathlib.Path,
-               source: str | pathlib.Path, scales: int | str = 'auto',
+               source: str | pathlib.Path, engine: engines.Engine,
+               scales: int | str = 'auto',
                max_pixels: int | None = None) -> jobs.Job:
     """Maps an uploaded photograph.
 
@@ -84,6 +86,7 @@ def map_upload(path: str | pathlib.Path, folder: pathlib.Path,
         path: Of the upload.
         folder: The photograph's folder is made below it.
         source: Of the model, see weights.load_model.
+        engine: What runs it.
         scales: See estimation.estimate.
         max_pixels: The largest photograph taken, or None.
 
@@ -95,7 +98,7 @@ def map_upload(path: str | pathlib.Path, folder: pathlib.Path,
     """
     path = pathlib.Path(path)
     check_pixels(path, max_pixels)
-    model, runner = load_model(source)
+    model, runner = load_model(source, engine)
     target = pathlib.Path(tempfile.mkdtemp(dir=folder)) / path.stem
     [outcome] = predict.map_photographs(
         [jobs.Job(path, target)], model, ['npy', 'color'], scales,

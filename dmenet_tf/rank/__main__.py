@@ -28,7 +28,14 @@ import sys
 
 from absl import flags
 
-from dmenet_tf import command, files, images, jobs, sources
+from dmenet_tf import (
+    command,
+    files,
+    images,
+    jobs,
+    network_flags,
+    sources,
+)
 from dmenet_tf.rank import chosen, groups, scores, watch
 
 WORSE = 3  # Exit status.
@@ -54,8 +61,7 @@ class _Row:
 
 def define_flags() -> None:
     """Defines the flags of this command."""
-    flags.DEFINE_string('model', 'small', 'A bundled model, or a weights file '
-                        'made by dmenet_tf.train.')
+    network_flags.define_flags()
     jobs.define_input_flags()
     flags.DEFINE_enum(
         'per', 'all', ['all', 'folder', 'burst'], 'What is compared: all '
@@ -121,14 +127,6 @@ def _check_flags():
                                  'keeps it.')
 
 
-def _model():
-    """(model, runner)."""
-    # Here, because it takes seconds that --help must not wait.
-    from dmenet_tf import inference, weights
-    model = inference.fold(weights.load_model(flags.FLAGS.model))
-    return model, inference.compiled(model)
-
-
 def _rank(paths, failed):
     found, failures = _scored(paths)
     rows = _rows([path for path, _, _ in found],
@@ -142,7 +140,8 @@ def _rank(paths, failed):
 
 def _scored(paths):
     """([(path, Score, Shot)], how many failed)."""
-    model, runner = _model() if paths else (None, None)
+    todo = [jobs.Job(path, path) for path in paths]
+    _, runner = network_flags.load(todo) if todo else (None, None)
 
     def read(job):
         image = images.read_image(job.photograph, jobs.value_range())
@@ -156,8 +155,7 @@ def _scored(paths):
         sigma = runner(reduced[None])[0, ..., 0]
         return job.photograph, scores.of_map(sigma, shape), shot
 
-    outcomes = jobs.process([jobs.Job(path, path) for path in paths], read,
-                            work, lambda job, result: result)
+    outcomes = jobs.process(todo, read, work, lambda job, result: result)
     found, failures = [], 0
     for outcome in files.progress(outcomes, total=len(paths), unit='photo'):
         if outcome.error is None:
@@ -246,7 +244,8 @@ def _save_reference(paths):
         raise command.UsageError('--save_reference needs one photograph. '
                                  f'Received: {len(paths)}.')
     image = images.read_image(paths[0], jobs.value_range())
-    sigma, region = watch.measure(image, _region(), *_model())
+    sigma, region = watch.measure(image, _region(), *network_flags.load(
+        [jobs.Job(paths[0], paths[0])]))
     watch.write(flags.FLAGS.save_reference, watch.Reference(
         str(paths[0]), image.shape[1], image.shape[0], region,
         round(sigma, 4), weights.digest(flags.FLAGS.model)))
@@ -274,7 +273,8 @@ def _watch(paths, failed):
     if reference.model != weights.digest(flags.FLAGS.model):
         raise ValueError(f'{flags.FLAGS.reference}: was made with other '
                          'weights; make it again with --save_reference.')
-    model, runner = _model()
+    model, runner = network_flags.load(
+        [jobs.Job(path, path) for path in paths])
     failures, worse = len(failed), False
     for path in paths:
         try:

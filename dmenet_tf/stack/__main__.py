@@ -20,14 +20,13 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from dmenet_tf import command, files, jobs, sources
+from dmenet_tf import command, files, jobs, network_flags, sources
 from dmenet_tf.stack import frames, merging, report
 
 
 def define_flags() -> None:
     """Defines the flags of this command."""
-    flags.DEFINE_string('model', 'small', 'A bundled model, or a weights file '
-                        'made by dmenet_tf.train.')
+    network_flags.define_flags()
     flags.DEFINE_string('output_dir', 'stacked',
                         'Folder for the results; made if missing.')
     flags.DEFINE_string('name', None, 'Of the results; by default that of the '
@@ -58,9 +57,9 @@ def main(arguments: list[str]) -> int:
 
 def _estimate(found):
     """(frames that could be read, their maps, how many could not)."""
-    from dmenet_tf import estimation, inference, weights
-    model = inference.fold(weights.load_model(flags.FLAGS.model))
-    runner = inference.compiled(model)
+    from dmenet_tf import estimation  # TensorFlow takes seconds to import.
+    model, runner = network_flags.load(
+        [jobs.Job(frame.path, frame.path) for frame in found])
     kept, sigmas, failures = [], [], 0
     for frame in files.progress(found, unit='frame', desc='Estimate'):
         try:

@@ -30,7 +30,7 @@ import tensorflow as tf
 import tqdm
 from absl import logging
 
-from dmenet_tf import files, weights
+from dmenet_tf import files, networks, weights
 from dmenet_tf.train import (
     checkpoints,
     distribution,
@@ -225,19 +225,8 @@ def run(config: Config) -> int:
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    with _precision(config.precision), _released_on_error():
+    with networks.policy(config.precision), _released_on_error():
         return _train(config)
-
-
-@contextlib.contextmanager
-def _precision(name):
-    """Keras's policy for as long as the block lasts."""
-    before = keras.mixed_precision.global_policy()
-    keras.mixed_precision.set_global_policy(name)
-    try:
-        yield
-    finally:
-        keras.mixed_precision.set_global_policy(before)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ import pytest
 from absl import flags
 from PIL import ExifTags, Image
 
-from dmenet_tf import arrays, jobs, maps
+from dmenet_tf import arrays, maps, network_flags
 from dmenet_tf.applications import deblur, inputs, magnify
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -138,26 +138,22 @@ def test_help_shows_all_flags_of_the_command(name):
     done = run(name, '--help')
     assert done.returncode == 0 and not done.stderr
     for flag in ('output_dir', 'model', 'sigma', 'recursive', 'overwrite',
-                 'scales'):
+                 'scales', 'runtime', 'precision', 'calibration'):
         assert f'  --{flag}' in done.stdout
 
 
-@pytest.mark.long
-def test_scales_are_told_to_the_network_and_to_the_results(monkeypatch):
-    from dmenet_tf import estimation, inference, weights
+def test_scales_and_engine_are_told_to_the_network(monkeypatch):
+    from dmenet_tf import estimation
     values = flags.FlagValues()
     monkeypatch.setattr(flags, 'FLAGS', values)
-    for name, value in (('sigma', None), ('model', 'small'), ('range', None),
-                        ('scales', '1')):
+    for name, value in (('sigma', None), ('scales', '1')):
         flags.DEFINE_string(name, value, '', flag_values=values)
     values.mark_as_parsed()
-    monkeypatch.setattr(weights, 'load_model', lambda name: name)
-    monkeypatch.setattr(inference, 'fold', lambda model: model)
-    monkeypatch.setattr(estimation, 'estimate', lambda *given: given)
-    assert inputs._sigma_source()('image') == ('image', 'small', 1)
-    job = jobs.Job(pathlib.Path('a.jpg'), pathlib.Path('a'))
-    [told] = inputs._with_settings([job], [])
-    assert '"scales": "1"' in told.settings
+    monkeypatch.setattr(network_flags, 'load', lambda found: (found, 'fast'))
+    monkeypatch.setattr(estimation, 'estimate',
+                        lambda *given, **more: (*given, more))
+    assert inputs._sigma_source('all')('image') == (
+        'image', 'all', 1, {'runner': 'fast'})
 
 
 def contents(folder):

@@ -12,20 +12,22 @@ import pytest
 from PIL import Image
 
 import dmenet_tf
-from dmenet_tf import images, maps
+from dmenet_tf import engines, images, maps
 
 pytestmark = [pytest.mark.extra, pytest.mark.long]
 pytest.importorskip('gradio')
 from dmenet_tf.demo import __main__ as command  # noqa: E402
 from dmenet_tf.demo import work  # noqa: E402
 
+ENGINE = engines.Engine('tensorflow', 'float32')
 PHOTOGRAPHS = pathlib.Path(__file__).parents[2] / 'data/samples/photographs'
 
 
 @pytest.fixture(scope='module')
 def job(model_file, tmp_path_factory):
     return work.map_upload(PHOTOGRAPHS / 'chelsea.jpg',
-                           tmp_path_factory.mktemp('folder'), model_file)
+                           tmp_path_factory.mktemp('folder'), model_file,
+                           ENGINE)
 
 
 def bare_png(path, size):
@@ -60,7 +62,8 @@ def call(*arguments, **variables):
 def test_help_shows_the_flags_of_this_command():
     done = call('--help')
     assert done.returncode == 0 and not done.stderr
-    for name in ('port', 'host', 'model', 'max_megabytes'):
+    for name in ('port', 'host', 'model', 'max_megabytes', 'precision',
+                 'runtime=auto|tensorflow|openvino|onnx '):
         assert f'  --{name}' in done.stdout
 
 
@@ -131,7 +134,7 @@ def test_a_picture_of_too_many_pixels_is_not_decoded(tmp_path, size, found):
     path = bare_png(tmp_path / 'huge.png', size)
     start = time.perf_counter()
     with pytest.raises(ValueError, match=f'^huge.png has {found}; .* 50 at'):
-        work.map_upload(path, tmp_path, 'unused', None, 50_000_000)
+        work.map_upload(path, tmp_path, 'unused', ENGINE, 1, 50_000_000)
     assert time.perf_counter() - start < 1
 
 
@@ -139,13 +142,13 @@ def test_what_is_no_picture_is_named_without_its_folder(tmp_path, model_file):
     path = tmp_path / 'notes.txt'
     path.write_text('no picture')
     with pytest.raises(ValueError, match='^notes.txt: not a picture'):
-        work.map_upload(path, tmp_path, model_file)
+        work.map_upload(path, tmp_path, model_file, ENGINE)
 
 
 def test_a_photograph_whose_time_is_over_is_asked_for_again(
         tmp_path, model_file):
     upload = shutil.copy(PHOTOGRAPHS / 'chelsea.jpg', tmp_path)
-    job = work.map_upload(upload, tmp_path, model_file)
+    job = work.map_upload(upload, tmp_path, model_file, ENGINE)
     pathlib.Path(upload).unlink()
     with pytest.raises(ValueError, match='choose it again'):
         work.refocus(job, 4.0)

@@ -9,7 +9,7 @@ import pytest
 from absl import flags
 from PIL import Image
 
-from dmenet_tf import command, inference, networks, weights
+from dmenet_tf import command, inference, network_flags, networks, weights
 from dmenet_tf.rank import __main__ as main
 from dmenet_tf.rank import watch
 
@@ -40,10 +40,8 @@ def run(monkeypatch, estimator):
 
     The network is replaced by one whose sigma is red / 50.
     """
-    monkeypatch.setattr(weights, 'load_model', lambda name: estimator)
-    monkeypatch.setattr(inference, 'fold', lambda model: model)
-    monkeypatch.setattr(inference, 'compiled', lambda model: (
-        lambda batch: np.float32(batch[..., :1]) / 50))
+    monkeypatch.setattr(network_flags, 'load', lambda found: (
+        estimator, lambda batch: np.float32(batch[..., :1]) / 50))
     before = set(flags.FLAGS)
     main.define_flags()
     own = set(flags.FLAGS) - before

@@ -8,7 +8,7 @@ from absl import flags
 from PIL import Image
 from scipy import ndimage
 
-from dmenet_tf import estimation, inference, weights
+from dmenet_tf import estimation, network_flags
 from dmenet_tf.stack import __main__ as main
 
 RNG = np.random.default_rng(0)
@@ -23,9 +23,7 @@ def by_variance(image, model, runner):
 
 @pytest.fixture
 def run(monkeypatch):
-    monkeypatch.setattr(weights, 'load_model', lambda name: None)
-    monkeypatch.setattr(inference, 'fold', lambda model: None)
-    monkeypatch.setattr(inference, 'compiled', lambda model: None)
+    monkeypatch.setattr(network_flags, 'load', lambda found: (None, None))
     monkeypatch.setattr(estimation, 'estimate', by_variance)
     before = set(flags.FLAGS)
     main.define_flags()

@@ -1,0 +1,79 @@
+"""What 'auto' chooses, by what a machine has."""
+
+import pytest
+
+from dmenet_tf import engines
+
+AMX = {'avx2', 'avx512_bf16', 'amx_bf16', 'amx_tile'}
+ZEN4 = {'avx2', 'avx512f', 'avx512_bf16'}
+AVX2 = {'avx2', 'fma'}
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Makes choose() believe in a machine."""
+    def believe(flags=(), gpu=(), installed=()):
+        monkeypatch.setattr(engines, 'cpu_flags', lambda: frozenset(flags))
+        monkeypatch.setattr(engines, '_gpu', lambda: gpu)
+        monkeypatch.setattr(engines, '_has', lambda name: name in installed)
+    return believe
+
+
+@pytest.mark.parametrize('flags, gpu, installed, runtime, precision', [
+    (AMX, (), (), 'tensorflow', 'bfloat16'),
+    (ZEN4, (), (), 'tensorflow', 'bfloat16'),
+    (AVX2, (), (), 'tensorflow', 'float32'),
+    ((), (), (), 'tensorflow', 'float32'),
+    (AMX, (), {'openvino'}, 'openvino', 'bfloat16'),
+    (AVX2, (), {'openvino', 'nncf', 'onnxruntime'}, 'openvino', 'float32'),
+    (AMX, (9, 0), {'openvino'}, 'tensorflow', 'float16'),
+    (AMX, (6, 1), {'openvino'}, 'tensorflow', 'float32')])
+def test_auto_is_a_rule_of_what_there_is(machine, flags, gpu, installed,
+                                         runtime, precision):
+    machine(flags, gpu, installed)
+    chosen = engines.choose()
+    assert chosen == (runtime, precision)
+    assert chosen in engines.possible()
+    assert str(chosen) == f'{runtime} in {precision}'
+
+
+def test_what_is_told_is_kept(machine):
+    machine(AMX, (), {'openvino'})
+    assert engines.choose('tensorflow') == ('tensorflow', 'bfloat16')
+    assert engines.choose('onnx') == ('onnx', 'float32')
+    assert engines.choose('openvino_int8') == ('openvino_int8', 'float32')
+    assert engines.choose(precision='float32') == ('openvino', 'float32')
+    # Which OpenVINO does not have on CPUs.
+    assert engines.choose(precision='float16') == ('tensorflow', 'float16')
+
+
+def test_what_another_machine_may_choose():
+    assert engines.possible() == {
+        ('tensorflow', 'float32'), ('tensorflow', 'bfloat16'),
+        ('tensorflow', 'float16'), ('openvino', 'float32'),
+        ('openvino', 'bfloat16')}
+    assert engines.possible('openvino', 'float32') == {
+        ('openvino', 'float32')}
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (('tpu',), "runtime must be auto or one of .*Received: 'tpu'"),
+    (('auto', 'int4'), "precision must be auto or one of .*: 'int4'"),
+    (('onnx', 'bfloat16'), "^onnx computes in float32. .*'bfloat16'"),
+    (('openvino', 'float16'), '^openvino computes in float32 or bfloat16')])
+def test_what_there_is_not_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        engines.choose(*arguments)
+
+
+def test_flags_are_those_of_the_first_core(tmp_path, monkeypatch):
+    cpuinfo = ('processor\t: 0\nflags\t\t: fpu amx_bf16 avx2\n\n'
+               'processor\t: 1\nflags\t\t: fpu\n')
+    path = tmp_path / 'cpuinfo'
+    monkeypatch.setattr(engines, '_CPUINFO', path)
+    for text, expected in ((cpuinfo, {'fpu', 'amx_bf16', 'avx2'}),
+                           ('Features\t: fp asimd\n', set())):
+        path.write_text(text)
+        assert engines.cpu_flags.__wrapped__() == expected
+    path.unlink()  # macOS, Windows.
+    assert engines.cpu_flags.__wrapped__() == set()
