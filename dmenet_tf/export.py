@@ -287,7 +287,8 @@ def export_weights(sources: Sequence[str | pathlib.Path],
 def define_flags() -> None:
     """Defines the flags of this command."""
     flags.DEFINE_string(
-        'model', 'small', 'A bundled model, a weights file (.npz) made by '
+        'model', 'small', 'A bundled model (small is the newest of its '
+        'versions, small-v1 is that one), a weights file (.npz) made by '
         "dmenet_tf.train, or the authors' checkpoint DMENet_BDCS.npz.")
     flags.DEFINE_string(
         'output_dir', None, "TF Serving's model_base_path; the SavedModel goes "

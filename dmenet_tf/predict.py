@@ -159,7 +159,8 @@ def unmapped(found: Iterable[jobs.Job], kinds: Collection[str],
 def define_flags() -> None:
     """Defines the flags of this command."""
     flags.DEFINE_string(
-        'model', 'small', 'A bundled model, a weights file (.npz) made by '
+        'model', 'small', 'A bundled model (small is the newest of its '
+        'versions, small-v1 is that one), a weights file (.npz) made by '
         "dmenet_tf.train, or the authors' checkpoint DMENet_BDCS.npz.")
     jobs.define_flags('defocus_maps')
     flags.DEFINE_list(
