@@ -240,13 +240,15 @@ def export_tflite(model: keras.Model, path: str | pathlib.Path,
 
 
 def export_weights(sources: Sequence[str | pathlib.Path],
-                   path: str | pathlib.Path) -> float:
+                   path: str | pathlib.Path,
+                   licence: str | None = None) -> float:
     """Writes a weights file for use alone: B without side heads, in float16.
 
     Args:
         sources: As of weights.load; of several, their mean is written, in
             which one that is there n times counts n times.
         path: Of the smaller one.
+        licence: What it says of its licence; None: what the sources say.
 
     Returns:
         Largest difference that float16 makes on a random image, px.
@@ -256,6 +258,7 @@ def export_weights(sources: Sequence[str | pathlib.Path],
             the map by more than 0.02 px; nothing is written.
     """
     nets, metadata = weights.average(sources, inference_only=True)
+    metadata |= {} if licence is None else {'licence': licence}
     image = _test_image((70, 90))
     exact = inference.build_estimator(nets.B, metadata['convention'])(
         image).numpy()
@@ -268,7 +271,8 @@ def export_weights(sources: Sequence[str | pathlib.Path],
 def define_flags() -> None:
     """Defines the flags of this command."""
     flags.DEFINE_string(
-        'model', 'small', 'A bundled model, a weights file (.npz) made by '
+        'model', 'small', 'A bundled model (small is the newest of its '
+        'versions, small-v1 is that one), a weights file (.npz) made by '
         "dmenet_tf.train, or the authors' checkpoint DMENet_BDCS.npz.")
     flags.DEFINE_string(
         'output_dir', None, "TF Serving's model_base_path; the SavedModel goes "
@@ -285,6 +289,8 @@ def define_flags() -> None:
     flags.DEFINE_list(
         'average', [], 'With --npz: more weights files of the same training; '
         'the mean of them and --model is written.')
+    flags.DEFINE_string(
+        'licence', None, 'With --npz: what the file is to say of its licence.')
     flags.DEFINE_list(
         'size', ['480', '640'], 'Height and width of the images of --tflite.')
 
@@ -296,8 +302,9 @@ def main(arguments: list[str]) -> int:
     if not (FLAGS.output_dir or FLAGS.onnx or FLAGS.tflite or FLAGS.npz):
         raise command.UsageError(
             'Pass --output_dir, --onnx, --tflite or --npz.')
-    if FLAGS.average and not FLAGS.npz:
-        raise command.UsageError('--average needs --npz.')
+    for name in ('average', 'licence'):
+        if FLAGS[name].value and not FLAGS.npz:
+            raise command.UsageError(f'--{name} needs --npz.')
     size = _size()
     if FLAGS.onnx:
         runtimes.onnx_packages()  # Better known before the others are written.
@@ -307,7 +314,8 @@ def main(arguments: list[str]) -> int:
         error = export_onnx(weights.load_model(FLAGS.model), FLAGS.onnx)
         print(f'ONNX: {FLAGS.onnx}, within {error:.1g} px of Keras')
     if FLAGS.npz:
-        error = export_weights([FLAGS.model, *FLAGS.average], FLAGS.npz)
+        error = export_weights([FLAGS.model, *FLAGS.average], FLAGS.npz,
+                               FLAGS.licence)
         print(f'Weights: {FLAGS.npz}, within {error:.1g} px of float32')
     if FLAGS.tflite:
         error = export_tflite(weights.load_model(FLAGS.model), FLAGS.tflite,

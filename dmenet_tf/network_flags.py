@@ -28,7 +28,8 @@ def define_flags(runtimes: Sequence[str] = engines.RUNTIMES) -> None:
         runtimes: Those that the command offers, beside 'auto'.
     """
     flags.DEFINE_string(
-        'model', 'small', 'A bundled model, a weights file (.npz) made by '
+        'model', 'small', 'A bundled model (small is the newest of its '
+        'versions, small-v1 is that one), a weights file (.npz) made by '
         "dmenet_tf.train, or the authors' checkpoint DMENet_BDCS.npz.")
     flags.DEFINE_enum(
         'runtime', engines.AUTO, [engines.AUTO, *runtimes],

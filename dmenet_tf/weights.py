@@ -39,8 +39,24 @@ _OF_B = frozenset({'width', 'decoder_width', 'encoder', 'refine_blocks',
 
 
 def bundled_models() -> list[str]:
-    """Names of the models that come with the package."""
-    return sorted(file.stem for file in _BUNDLED.glob('*.npz'))
+    """Names of the models that come with the package.
+
+    One with a version, such as small-v1, is the same file in every release
+    that has it; small is the newest of them.
+    """
+    return sorted(_bundled())
+
+
+def _bundled():
+    """Name -> file; without its version a name is the newest's."""
+    found = {}
+    for file in sorted(_BUNDLED.glob('*-v*.npz'), key=_version):
+        found[file.stem] = found[file.stem.rpartition('-v')[0]] = file
+    return found
+
+
+def _version(file):
+    return int(file.stem.rpartition('-v')[2])
 
 
 def find(source: str | pathlib.Path) -> pathlib.Path:
@@ -62,9 +78,8 @@ def find(source: str | pathlib.Path) -> pathlib.Path:
     path = pathlib.Path(source)
     if not isinstance(source, str) or path.suffix or set(source) & _SEPARATORS:
         return _no_folder(path)
-    bundled = _BUNDLED / f'{source}.npz'
-    if bundled.is_file():
-        return bundled
+    if source in _bundled():
+        return _bundled()[source]
     if path.exists():
         return _no_folder(path)
     raise FileNotFoundError(
@@ -330,11 +345,17 @@ def describe(source: str | pathlib.Path = 'small') -> dict[str, Any]:
         source: As of load_model.
 
     Returns:
-        Dict of JSON values: convention, architecture, and what the writer of
-        the file added: `trained`, or `mean_of` and what each part says;
-        licence.
+        Dict of JSON values: `file`, its name, with the version of a bundled
+        model; `digest`, see digest; convention, architecture, and what the
+        writer of the file added: `trained`, or `mean_of` and what each part
+        says; licence.
     """
     path = find(source)
+    return {'file': path.name, 'digest': digest(path), **_known(path)}
+
+
+def _known(path):
+    """Metadata of a weights file of ours, or the like of the authors'."""
     arrays = variables.read_npz(path)
     if foreign_weights.is_authors(arrays):
         return {'convention': 'legacy15',

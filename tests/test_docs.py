@@ -40,6 +40,9 @@ _NOT_RUN = {
     'tensorboard ': 'serves until it is stopped',
     'tensorflow_model_server ': 'the server is in no package index; the '
                                 'client is run against a stand-in',
+    'DATA=': 'needs data sets and hours; tests/test_experiments.py runs the '
+             'scripts on toys',
+    'DMENET_MODELS=': 'needs what models.sh makes',
     'docker ': 'needs a daemon; the Dockerfiles are read below',
     'python -m dmenet_tf.demo': 'serves until it is stopped',
     'python -m dmenet_tf.predict holiday/ --runtime=openvino':

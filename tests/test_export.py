@@ -101,6 +101,14 @@ def test_weights_alone_are_small_and_the_same_model(model_file, images,
         atol=0.02)
 
 
+def test_weights_alone_say_under_which_licence_they_are(model_file, tmp_path,
+                                                        run_main):
+    path = tmp_path / 'small.npz'
+    assert run_main(f'--model={model_file}', f'--npz={path}',
+                    '--licence=for research') == 0
+    assert weights.describe(path)['licence'] == 'for research'
+
+
 def test_the_folder_is_as_tf_serving_wants_it(exported, model_file):
     assert exported.name == '1' and (exported / 'saved_model.pb').is_file()
     assert [p.name for p in exported.parent.iterdir()] == ['1']
@@ -211,6 +219,8 @@ def run_main():
 
 @pytest.mark.parametrize('arguments, line', [
     ([], 'Pass --output_dir, --onnx, --tflite or --npz.'),
+    (['--output_dir=x', '--licence=for research'],
+     '--licence needs --npz.'),
     (['--onnx=x.onnx', '--average=y.npz'], '--average needs --npz.'),
     (['more'], "Unexpected arguments: ['more']."),
     (['--tflite=x.tflite', '--size=480'], '--size needs height,width, such as '

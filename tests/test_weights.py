@@ -70,7 +70,7 @@ def test_a_file_that_names_no_decoder_is_of_the_papers_shape(saved, tmp_path):
     for name in ('decoder_width', 'encoder'):
         del metadata['architecture'][name]
     path = rewritten(saved, tmp_path / 'x.npz', metadata=json.dumps(metadata))
-    for source, width in ((path, 4), ('small', 16)):
+    for source, width in ((path, 4), ('small-v1', 16)):
         said = weights.describe(source)['architecture']
         assert (said['decoder_width'], said['encoder']) == (width, 'vgg19')
         assert weights.load(source)[1]['architecture'] == said
@@ -136,9 +136,9 @@ def test_a_bundled_model_is_loaded_and_averaged_by_its_name(saved):
         weights.average(['small', saved], inference_only=True)
 
 
-def test_small_tells_of_its_own_training():
+def test_small_v1_tells_of_its_own_training():
     """Three parts of the twelfth stage and one of the eighth."""
-    said = weights.describe('small')
+    said = weights.describe('small-v1')
     assert said['trained']['steps'] == 18100
     assert said['trained']['batch'] == 8
     assert 'non-commercial' in said['licence']
@@ -153,6 +153,41 @@ def test_small_tells_of_its_own_training():
     assert eighth['trained']['steps'] == 3000
     assert eighth['trained']['flags']['init_weights'] == (
         'runs/small/b7/weights.npz')
+
+
+@pytest.fixture
+def ten_versions(monkeypatch, tmp_path):
+    """Stands for the bundled models: files whose bytes are their names."""
+    for name in ('small-v1', 'small-v9', 'small-v10', 'base-v2'):
+        (tmp_path / f'{name}.npz').write_text(name)
+    monkeypatch.setattr(weights, '_BUNDLED', tmp_path)
+
+
+def test_a_name_without_a_version_is_the_newest(ten_versions):
+    assert weights.bundled_models() == [
+        'base', 'base-v2', 'small', 'small-v1', 'small-v10', 'small-v9']
+    assert {name: weights.find(name).stem
+            for name in weights.bundled_models()} == {
+        'base': 'base-v2', 'base-v2': 'base-v2', 'small': 'small-v10',
+        'small-v1': 'small-v1', 'small-v9': 'small-v9',
+        'small-v10': 'small-v10'}
+    with pytest.raises(FileNotFoundError, match="'small-v2' is neither .* "
+                       'Bundled: base, base-v2, small, small-v1, small-v10'):
+        weights.find('small-v2')
+
+
+def test_every_bundled_model_is_described_by_card_file_and_digest(saved):
+    names = weights.bundled_models()
+    assert {'small', 'small-v1'} <= set(names)
+    for name in names:
+        path, said = weights.find(name), weights.describe(name)
+        assert (said['file'], said['digest']) == (
+            path.name, weights.digest(path))
+        card = path.with_suffix('.md').read_text()
+        assert f'`{path.stem}`' in card.splitlines()[0]
+        assert said['digest'] in card
+    said = weights.describe(saved)
+    assert (said['file'], said['digest']) == ('toy.npz', weights.digest(saved))
 
 
 def test_load_model_equals_the_network_it_was_saved_from(nets, saved):
@@ -251,8 +286,8 @@ def test_an_unknown_model_says_what_there_is():
 def test_a_bundled_name_wins_over_a_folder_of_that_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'small').mkdir()
-    assert weights.find('small').name == 'small.npz'
-    assert weights.describe('small')['architecture']['width'] == 16
+    assert weights.find('small').parent.name == 'bundled'
+    assert weights.describe('small-v1')['architecture']['width'] == 16
     # A suffix or a separator makes it a path.
     with pytest.raises(IsADirectoryError, match='small: is a folder; name a'):
         weights.load_model('./small')

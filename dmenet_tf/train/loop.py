@@ -67,6 +67,7 @@ class Run:
         self.chief = distribution.is_chief(self.strategy)
         train, held_out = folders.find_datasets(config)
         self.digests = checkpoints.digests(train, held_out)
+        self.models = records.models(config)
         self.stores, self.held_out = map(self._stores, (train, held_out))
         self.steps_per_epoch = max(len(train['synthetic']) / config.batch, 1)
         self.total = schedule.total_steps(config, self.steps_per_epoch)
@@ -184,8 +185,9 @@ class Run:
 
     def metadata(self) -> dict:
         """What a weights file of this step tells."""
-        return records.metadata(self.config, self.digests['train'],
-                                self.trainer.steps_done, self.seconds() / 3600)
+        return records.metadata(
+            self.config, self.digests['train'], self.models,
+            self.trainer.steps_done, self.seconds() / 3600)
 
     def finish(self) -> None:
         """Writes the last weights and the model card."""

@@ -21,14 +21,25 @@ _HIGHER_IS_BETTER = {'accuracy'}
 _PACKAGE = pathlib.Path(dmenet_tf.__file__).resolve().parent
 
 
-def metadata(config: Config, digests: Mapping[str, Mapping], steps: int,
-             hours: float) -> dict:
+def models(config: Config) -> dict[str, str]:
+    """Digests of --init_weights and --teacher, by what they are called there.
+
+    A bundled name stands for another file once there is a newer one.
+    """
+    teachers = [config.teacher] if config.teacher else []
+    return {source: weights.digest(source)
+            for source in [*config.init_weights, *teachers]}
+
+
+def metadata(config: Config, digests: Mapping[str, Mapping],
+             models: Mapping[str, str], steps: int, hours: float) -> dict:
     """What a weights file tells about how it was trained.
 
     Args:
         config: Resolved.
         digests: Of the datasets that are trained on, by name: see
             Dataset.digest.
+        models: Of models().
         steps: Done.
         hours: That they took, in all sessions.
 
@@ -39,6 +50,7 @@ def metadata(config: Config, digests: Mapping[str, Mapping], steps: int,
     return {'convention': config.convention or 'sigma7', 'trained': {
         'steps': steps, 'hours': round(hours, 3), 'commit': commit(),
         'tensorflow': tf.__version__, 'flags': dataclasses.asdict(config),
+        'models': dict(models),
         'datasets': {name: {**digest, 'folders': [
             pathlib.Path(folder).resolve().name
             for folder in getattr(config, name)]}

@@ -97,7 +97,8 @@ def told(settings):
     """metadata() of a toy."""
     config = settings(synthetic=['/data/indoor', 'outdoor'], seed=5)
     return config, records.metadata(
-        config, {'synthetic': {'count': 7, 'digest': 'ab' * 32}}, 40, 1.23456)
+        config, {'synthetic': {'count': 7, 'digest': 'ab' * 32}}, {}, 40,
+        1.23456)
 
 
 def test_metadata_tells_what_was_done(told):
@@ -107,7 +108,7 @@ def test_metadata_tells_what_was_done(told):
         'tensorflow': tf.__version__, 'flags': dataclasses.asdict(config),
         'datasets': {'synthetic': {
             'count': 7, 'digest': 'ab' * 32,
-            'folders': ['indoor', 'outdoor']}}}}
+            'folders': ['indoor', 'outdoor']}}, 'models': {}}}
     assert metadata['trained']['flags']['seed'] == 5
     assert metadata['trained']['flags']['precision'] == 'float32'
 
@@ -132,8 +133,19 @@ def test_the_model_card_tells_it_too(told, tmp_path):
 
 def test_the_model_card_promises_equal_weights_only_if_they_are(
         settings, tmp_path):
-    metadata = records.metadata(settings(deterministic=True), {}, 1, 1.0)
+    metadata = records.metadata(settings(deterministic=True), {}, {}, 1, 1.0)
     assert 'equal on the same machine' in card_of(tmp_path, metadata)
+
+
+def test_a_name_whose_file_will_change_is_told_with_its_digest(settings):
+    config = settings(init_weights='small', width=None, refine_blocks=None,
+                      binary=['bin'], teacher='small-v1')
+    models = records.models(config)
+    assert models == {name: weights.digest(name)
+                      for name in ('small', 'small-v1')}
+    said = records.metadata(config, {}, models, 1, 1.0)['trained']
+    assert said['models'] == models
+    assert records.models(settings()) == {}
 
 
 @pytest.mark.parametrize('changes, words', [
@@ -141,5 +153,5 @@ def test_the_model_card_promises_equal_weights_only_if_they_are(
     (Augment(zoom=3.0), '--augment=zoom 3, blur 0')])
 def test_the_model_card_names_the_random_changes(settings, tmp_path, changes,
                                                  words):
-    metadata = records.metadata(settings(augment=changes), {}, 1, 1.0)
+    metadata = records.metadata(settings(augment=changes), {}, {}, 1, 1.0)
     assert words in card_of(tmp_path, metadata)

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Trains on from `small` on 20 photographs with masks, as on pictures of your
+# own, and tells the accuracy on 54 others before (step 0) and after.
+#
+#   CUHK=/data/cuhk/train SYNDOF=/models/rooms sh experiments/own_pictures.sh
+#
+# CUHK    CUHK's training part: image/ and gt/; 20 spread over it are learnt
+#         from, those of cuhk_set_aside.txt measured on
+# SYNDOF  a folder that dmenet_tf.syndof made: px stay what they are by it
+# WORK    for what is made. Default: runs/own_pictures
+# PYTHON, TRAIN  as of models.sh
+# Hours, machine, figures to expect: not run yet.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+work=${WORK:-runs/own_pictures}
+CUHK=$(cd "$CUHK" && pwd)
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+
+link() {  # FOLDER, names from the standard input
+    mkdir -p "$work/$1/image" "$work/$1/gt"
+    while read -r name; do
+        ln -sf "$CUHK/image/$name.jpg" "$work/$1/image/"
+        ln -sf "$CUHK/gt/$name.png" "$work/$1/gt/"
+    done
+}
+
+aside=$root/experiments/cuhk_set_aside.txt
+grep -vxFf "$aside" "$root/dmenet_tf/tables/cuhk_train.txt" |
+    awk 'NR % 22 == 0' | link own
+link others < "$aside"
+# shellcheck disable=SC2086
+"${PYTHON:-python3}" -m dmenet_tf.train --preset=photographs \
+    --init_weights=small --batch_norm=frozen --synthetic="$SYNDOF" \
+    --binary="$work/own" --validate_binary="$work/others" --lambda_adv=0 \
+    --batch=4 --crop=192 --steps=300 --validate_every=150 --seed=1 \
+    --workdir="$work/run" ${TRAIN:-}

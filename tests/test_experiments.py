@@ -1,0 +1,321 @@
+"""The scripts of experiments/ make what they say, on toys."""
+
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.io
+from absl import flags
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).parents[1]
+# Of 3 steps of one crop each, and nothing is downloaded or asked of a package.
+TINY = {'RENDER': '--count=2 --max_size=64',
+        'TRAIN': '--steps=3 --batch=1 --crop=32 --vgg19=none --log_every=1'}
+
+
+def script(name, *words, **variables):
+    return subprocess.run(
+        ['sh', ROOT / 'experiments' / name, *words], text=True,
+        capture_output=True, check=False,
+        env=os.environ | {'PYTHON': sys.executable} | variables)
+
+
+def names(table):
+    return (ROOT / table).read_text().split()
+
+
+def test_what_is_set_aside_of_cuhk_is_54_of_its_training_part():
+    aside = names('experiments/cuhk_set_aside.txt')
+    assert len(set(aside)) == len(aside) == 54
+    assert set(aside) <= set(names('dmenet_tf/tables/cuhk_train.txt'))
+
+
+def test_models_without_pictures_say_which_and_where_to_put_them(tmp_path):
+    done = script('models.sh', DATA=f'{tmp_path}/no', WORK=f'{tmp_path}/work')
+    assert done.returncode == 1 and done.stdout == ''
+    assert done.stderr == (
+        f'error: {tmp_path}/no/rgbd: no such folder. Set DATA, or RGBD alone: '
+        'the head of experiments/models.sh says what they hold.\n')
+    done = script('models.sh', 'smal', WORK=f'{tmp_path}/work')
+    assert done.returncode == 1
+    assert done.stderr == (
+        'error: smal: not one of data, small, base, scores.\n')
+
+
+def write(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """Raw pictures of every kind that models.sh needs, two or four of each."""
+    rng, data = np.random.default_rng(0), tmp_path / 'data'
+    blocks = np.kron(rng.integers(0, 2, (8, 10)), np.ones((12, 12), int))
+    for k, name in enumerate('ab'):
+        picture = rng.integers(0, 256, (96, 120, 3), np.uint8)
+        write(data / f'rgbd/{name}/image.png', picture)
+        write(data / f'rgbd/{name}/depth.png',
+              (5000 + 5000 * blocks).astype(np.uint16))
+        write(data / f'textures/sharp/{name}.png', picture)
+        scene = f'0{6 * k}0'
+        write(data / f'onera_dfd/depth/{scene}.png',
+              (1000 + 2000 * blocks).astype(np.uint16))
+        for aperture in ('f2.8', 'f8'):
+            write(data / f'onera_dfd/{aperture}/{scene}.JPG', picture)
+    (data / 'rgbd/scenes.json').write_text(json.dumps({
+        'depth_unit': 'm', 'depth_scale': 0.0002, 'scenes': [
+            {'scene': 'a', 'split': 'train'}, {'scene': 'b', 'split': 'val'}]}))
+    for number in (26, 27, 1, 2):  # The first two are set aside.
+        name = f'out_of_focus{number:04}'
+        write(data / f'cuhk/train/image/{name}.jpg', picture // number)
+        write(data / f'cuhk/train/gt/{name}.png',
+              (255 * blocks).astype(np.uint8))
+    return data
+
+
+@pytest.mark.slow
+def test_models_are_made_from_raw_pictures_and_only_once(raw, tmp_path):
+    from dmenet_tf import weights
+    work = tmp_path / 'work'
+    first = script('models.sh', DATA=raw, WORK=work, **TINY)
+    assert first.returncode == 0, first.stdout + first.stderr
+    for folder, numbers in (('cuhk450', (1, 2)), ('cuhk54', (26, 27))):
+        for part, suffix in (('image', 'jpg'), ('gt', 'png')):
+            assert {path.name for path in (work / folder / part).iterdir()
+                    } == {f'out_of_focus{n:04}.{suffix}' for n in numbers}
+    said = {name: weights.describe(work / f'{name}.npz')
+            for name in ('small', 'base')}
+    assert said['small']['architecture'] == (
+        weights.describe('small-v1')['architecture'])
+    assert said['base']['architecture'].items() >= {
+        'width': 64, 'decoder_width': 16, 'encoder': 'vgg16',
+        'refine_blocks': 1}.items()
+    for one in said.values():
+        assert 'non-commercial' in one['licence']
+        assert one['trained']['datasets']['binary']['count'] == 2
+    scores = json.loads((work / 'scores/cuhk54/results.json').read_text())
+    assert [row['digest'] for row in scores['results']] == [
+        said['small']['digest'], said['base']['digest'],
+        weights.digest('small-v1')]
+    made = {path: path.stat().st_mtime_ns for path in work.rglob('*')
+            if path.is_file() and not path.is_symlink()}
+    again = script('models.sh', DATA=raw, WORK=work, **TINY)
+    assert again.returncode == 0 and again.stdout == '', again.stdout
+    assert made == {path: path.stat().st_mtime_ns for path in made}
+
+
+# In place of Python: notes the command, and leaves what a training leaves.
+STAND_IN = '''#!/bin/sh
+echo "$*" >> "$LOG"
+for word; do
+    case $word in
+        --workdir=*) mkdir -p "${word#*=}" && : > "${word#*=}/weights.npz" ;;
+    esac
+done
+'''
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """(Path of the interpreter that does nothing, its log)."""
+    path, log = tmp_path / 'python', tmp_path / 'log'
+    path.write_text(STAND_IN)
+    path.chmod(0o755)
+    monkeypatch.setenv('LOG', str(log))
+    return path, log
+
+
+@pytest.fixture
+def resolved(tmp_path):
+    """Function of a training's words to its Config; the start is a toy."""
+    from dmenet_tf import networks, weights
+    from dmenet_tf.train import __main__, config
+    start = tmp_path / 'start.npz'
+    weights.save(start, networks.Networks(networks.build_blur_estimator(
+        4, 1, encoder_norm=True, padding='zero'), None, None),
+        {'convention': 'sigma7'})
+    before = set(flags.FLAGS)
+    __main__.define_flags()
+
+    def resolve(words):
+        flags.FLAGS.unparse_flags()
+        for name in set(flags.FLAGS) - before:
+            flags.FLAGS[name].unparse()
+        flags.FLAGS(['train', *(
+            f'--init_weights={start}' if word.startswith('--init') else word
+            for word in words)])
+        return config.resolve(__main__.config_from_flags())
+    yield resolve
+    for name in set(flags.FLAGS) - before:
+        delattr(flags.FLAGS, name)
+
+
+def test_models_are_of_the_flag_files(resolved):
+    small, base = (resolved([
+        f'--flagfile={ROOT}/experiments/{name}.flags', '--workdir=w'])
+        for name in ('small', 'base'))
+    assert base.preset == small.preset == 'photographs'
+    assert (base.width, base.decoder_width, base.encoder, base.vgg19) == (
+        64, 16, 'vgg16', 'hed')
+    assert not base.encoder_norm
+    assert small.batch_norm == 'frozen' and not small.lambda_adv
+    for config in (small, base):
+        assert set(config.validate_binary + config.validate_synthetic) == {
+            'cuhk54', 'val'}
+        assert config.binary == ['cuhk450'] and not config.hold_out
+
+
+def test_rows_of_the_ablation_differ_in_their_losses_alone(
+        stand_in, resolved, tmp_path):
+    python, log = stand_in
+    (tmp_path / 'work').mkdir()
+    told = {'PYTHON': str(python), 'WORK': f'{tmp_path}/work', 'STEPS': '7',
+            'DATA': '/data', 'VGG': 'none'}
+    assert script('ablation.sh', **told).returncode == 0
+    *trained, scored = [line.split() for line in log.read_text().splitlines()]
+    assert scored[-2:] == ['.', '/data/rtf']
+    found = {words[3].split('/')[-1]: resolved(words[2:]) for words in trained}
+    start = found.pop('start')
+    assert (start.width, start.steps, start.encoder_norm) == (32, 500, True)
+    rows = {name: (c.lambda_adv, c.lambda_C, c.lambda_S, c.lambda_aux, c.seed)
+            for name, c in found.items()}
+    assert rows == {
+        'b_1': (0, 0, 0, 1, 1), 'b_2': (0, 0, 0, 1, 2),
+        'bd_1': (1e-3, 0, 0, 1, 1), 'bdc_1': (1e-3, 1e-4, 0, 1, 1),
+        'bdcs_1': (1e-3, 1e-4, 2e-2, 1, 1), 'bdcs_2': (1e-3, 1e-4, 2e-2, 1, 2),
+        'bdcs_no_aux_1': (1e-3, 1e-4, 2e-2, 0, 1),
+        'photographs_b_1': (0, 0, 0, 1, 1), 'photographs_b_2': (0, 0, 0, 1, 2),
+        'photographs_bds_1': (1e-3, 0, 0.5, 1, 1),
+        'photographs_bds_2': (1e-3, 0, 0.5, 1, 2)}
+    for name, c in found.items():
+        assert (c.steps, c.learning_rate, c.schedule) == (7, 5e-4, 'constant')
+        assert c.preset == ('photographs' if 'photo' in name else 'paper')
+        assert c.real == ['/data/real/shallow', '/data/real/bsds500',
+                          'cuhk450/image']
+    log.unlink()
+    assert script('ablation.sh', **told).returncode == 0
+    assert [line.split() for line in log.read_text().splitlines()] == [scored]
+
+
+def test_own_pictures_are_20_and_measured_on_those_set_aside(
+        stand_in, resolved, tmp_path):
+    python, log = stand_in
+    cuhk = tmp_path / 'cuhk'
+    for name in names('dmenet_tf/tables/cuhk_train.txt'):
+        for part, suffix in (('image', 'jpg'), ('gt', 'png')):
+            (cuhk / part).mkdir(parents=True, exist_ok=True)
+            (cuhk / part / f'{name}.{suffix}').touch()
+    done = script('own_pictures.sh', CUHK=cuhk, SYNDOF='/syndof',
+                  WORK=f'{tmp_path}/work', PYTHON=python)
+    assert done.returncode == 0, done.stderr
+    own, others = ({path.resolve().stem for path in
+                    (tmp_path / 'work' / folder / part).iterdir()
+                    if path.exists()}
+                   for folder, part in (('own', 'image'), ('others', 'gt')))
+    assert others == set(names('experiments/cuhk_set_aside.txt'))
+    assert len(own) == 20 and not own & others
+    assert own == {path.stem for path in
+                   (tmp_path / 'work/own/gt').iterdir() if path.exists()}
+    config = resolved(log.read_text().split()[2:])
+    assert config.batch_norm == 'frozen' and config.lambda_S == 0.5
+    assert config.validate_binary == [f'{tmp_path}/work/others']
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(
+        name, ROOT / f'experiments/{name}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_difference_within_the_spread_of_seeds_is_none():
+    ablation = load('ablation')
+    accuracy = {'b': {1: 0.70, 2: 0.72}, 'bd': {1: 0.725}, 'bdc': {1: 0.75},
+                'bdcs': {1: 0.78, 2: 0.79}}
+    single = {'b': {1: 0.5}, 'bd': {1: 0.25}}
+    assert ablation.table({'accuracy': accuracy, 'MAE': single | {
+        'bdc': {1: 1.0}, 'bdcs': {1: 2.0}}}) == [
+        '| | seeds | accuracy | MAE |', '|---|---|---|---|',
+        '| B | 2 | 0.7100 | 0.5000 |', '| BD | 1 | 0.7250 (none) | 0.2500 |',
+        '| BDC | 1 | 0.7500 (+0.0250) | 1.0000 |',
+        '| BDCS | 2 | 0.7850 (+0.0350) | 2.0000 |',
+        '| spread of two seeds | - | 0.0200 | not measured |']
+
+
+@pytest.fixture
+def ablated(tmp_path):
+    """A folder as ablation.sh leaves it: toys of three rows, and pictures."""
+    import keras
+
+    from dmenet_tf import networks, sigma_files, weights
+    from dmenet_tf.train import records
+    picture = np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)
+    half = np.zeros((32, 48), np.uint8)
+    half[:, 24:] = 255
+    write(tmp_path / 'cuhk54/image/a.png', picture)
+    write(tmp_path / 'cuhk54/gt/a.png', half)
+    write(tmp_path / 'val/image/a.png', picture)
+    (tmp_path / 'val/sigma').mkdir()
+    sigma_files.write_png(tmp_path / 'val/sigma/a.png', half / 100)
+    write(tmp_path / 'rtf/image_05.png', picture)
+    scipy.io.savemat(tmp_path / 'rtf/map_05.mat', {'map': half / 100 + 0.5})
+    for seed, name in enumerate(('b_1', 'b_2', 'bd_1')):
+        keras.utils.set_random_seed(seed)
+        weights.save(tmp_path / f'ablation/{name}/weights.npz',
+                     networks.Networks(networks.build_blur_estimator(
+                         4, 0, side_heads=False), None, None),
+                     {'convention': 'sigma7'})
+    events = records.EventFile(tmp_path / 'ablation/bd_1/events')
+    for step in (10, 20):
+        events.scalars({'L_D': step / 10, 'L_B': 9.0}, step)
+    events.flush()
+    return tmp_path
+
+
+@pytest.mark.long
+def test_finished_rows_are_scored_and_drawn(ablated, capsys):
+    ablation = load('ablation')
+    ablation.main(str(ablated), str(ablated / 'rtf'))
+    folder = ablated / 'ablation'
+    lines = (folder / 'ablation.md').read_text().splitlines()
+    assert [line.split(' | ')[:2] for line in lines[2:]] == [
+        ['| B', '2'], ['| BD', '1'], ['| spread of two seeds', '-']]
+    results = {seed: json.loads((folder / f'scores/rtf_{seed}/results.json')
+                                .read_text())['results'] for seed in (1, 2)}
+    mae = [row['scores']['mae'] for row in (*results[1], *results[2])]
+    b_1, bd_1, b_2 = mae
+    assert lines[2].split(' | ')[5] == f'{(b_1 + b_2) / 2:.4f}'
+    assert lines[4].split(' | ')[5] == f'{abs(b_1 - b_2):.4f}'
+    assert lines[3].split(' | ')[5].startswith(f'{bd_1:.4f} (')
+    assert ablation.discriminator_losses(folder / 'bd_1') == {10: 1, 20: 2}
+    for name in ('figure3.png', 'discriminator.png'):
+        assert (folder / name).stat().st_size > 1000
+
+
+@pytest.mark.long
+def test_a_sheet_has_each_photograph_beside_its_maps(ablated, monkeypatch):
+    from dmenet_tf import estimation, images
+    sheet, drawn = load('sheet'), []
+    draw = sheet.figures.sheet
+    monkeypatch.setattr(sheet.figures, 'sheet', lambda rows, columns:
+                        drawn.append((rows, columns)) or draw(rows, columns))
+    model = str(ablated / 'ablation/b_1/weights.npz')
+    folder = ablated / 'cuhk54/image'
+    sheet.main(str(folder), str(ablated / 'sheet.png'), model, 'small')
+    ((name, (photograph, ours, small)),), columns = drawn[0]
+    assert (name, columns) == ('a', ['photograph', model, 'small'])
+    np.testing.assert_array_equal(photograph,
+                                  images.read_image(folder / 'a.png'))
+    for found, source in ((ours, model), (small, 'small')):
+        np.testing.assert_allclose(
+            found, np.minimum(estimation.estimate(photograph, source) / 7, 1),
+            atol=1e-6)
+    assert (ablated / 'sheet.png').stat().st_size > 1000
