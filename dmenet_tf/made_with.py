@@ -2,7 +2,7 @@
 
     .png, .tiff   the text Software
     .npy          a second array, which np.load and other readers leave alone
-    .ply          a comment
+    .ply, .mp4    a comment
 
 So a command knows which of the results that are there it would make alike.
 """
@@ -75,5 +75,11 @@ def _of_ply(path):
     return lines[-1].strip().removeprefix('comment ')
 
 
+def _of_mp4(path):
+    import av
+    with av.open(str(path)) as container:
+        return container.metadata['comment']
+
+
 _READERS = {'.png': _of_png, '.tiff': _of_tiff, '.npy': _of_npy,
-            '.ply': _of_ply}
+            '.ply': _of_ply, '.mp4': _of_mp4}

@@ -62,14 +62,10 @@ def write(sigma: npt.NDArray[np.float32], kind: str,
     if kind in _WRITERS:
         _WRITERS[kind](path, sigma, said=said)
         return
-    if max_sigma is None:
-        max_sigma = max(float(sigma.max()), 1.0)
-    picture = Image.fromarray(
-        focus_mask(sigma, *(focus or 2 * [focus_threshold(sigma.shape)]))
-        if kind == 'mask' else _picture(sigma, kind, photograph, max_sigma))
+    drawn = Image.fromarray(picture(sigma, kind, photograph, max_sigma, focus))
     with files.atomic_path(path) as temporary:
-        picture.save(temporary, compress_level=3,
-                     pnginfo=made_with.png_info(said))
+        drawn.save(temporary, compress_level=3,
+                   pnginfo=made_with.png_info(said))
 
 
 def _warn_of_cuts(sigma, path):
@@ -81,18 +77,35 @@ def _warn_of_cuts(sigma, path):
             most)
 
 
-def _picture(sigma, kind, photograph, max_sigma):
+def picture(sigma: npt.NDArray[np.float32], kind: str,
+            photograph: np.ndarray | None = None,
+            max_sigma: float | None = None,
+            focus: tuple[float, float] | None = None
+            ) -> npt.NDArray[np.uint8]:
+    """Draws one map in one of the formats that are pictures.
+
+    Args:
+        sigma, kind, photograph, max_sigma, focus: See write.
+
+    Returns:
+        uint8, [h, w] or [h, w, 3]; with a bar it is wider, and may be higher.
+    """
+    if kind == 'mask':
+        return focus_mask(sigma,
+                          *(focus or 2 * [focus_threshold(sigma.shape)]))
     if kind == 'normalized':
         defocus = optics.defocus_from_sigma(sigma, 'sigma7')
         return np.round(np.clip(defocus, 0, 1) * 255).astype(np.uint8)
     if kind == 'binary':
         return np.where(is_blurred(sigma), 255, 0).astype(np.uint8)
-    picture = color_sigma(sigma, max_sigma)
+    if max_sigma is None:
+        max_sigma = max(float(sigma.max()), 1.0)
+    colors = color_sigma(sigma, max_sigma)
     if kind == 'overlay':
         # Grey below, so that every colour is the map's.
         grey = photograph.mean(-1, keepdims=True)
-        picture = np.round(0.5 * grey + 0.5 * picture).astype(np.uint8)
-    return with_color_bar(picture, max_sigma)
+        colors = np.round(0.5 * grey + 0.5 * colors).astype(np.uint8)
+    return with_color_bar(colors, max_sigma)
 
 
 def is_blurred(sigma: np.ndarray) -> npt.NDArray[np.bool_]:

@@ -8,16 +8,20 @@ writes for each photograph
 
 and with --format=mask maps/photo_mask.png, white where it is in focus.
 
-Arguments are photographs, folders (--recursive keeps their tree), .txt files
-with one path a line, relative to the list, or `-` for such a list on standard
-input, relative to the working directory. What is there already is skipped, so
-a call that was interrupted goes on where it stopped, unless it was made with
-another model or other settings, which the files tell; maps that lie among the
-photographs are not mapped themselves.
+Of a video, --format=color, overlay and mask are made, photo_sigma.mp4 and so
+on, with one scale of colours for all of its frames.
+
+Arguments are photographs, videos, folders (--recursive keeps their tree), .txt
+files with one path a line, relative to the list, or `-` for such a list on
+standard input, relative to the working directory. What is there already is
+skipped, so a call that was interrupted goes on where it stopped, unless it was
+made with another model or other settings, which the files tell; maps that lie
+among the photographs are not mapped themselves.
 A photograph that cannot be read costs one line on the terminal; the others
 are still mapped, and the exit status is 1.
 """
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -36,7 +40,9 @@ from dmenet_tf import (
     jobs,
     maps,
     network_flags,
+    optics,
     sources,
+    video,
 )
 
 if TYPE_CHECKING:
@@ -95,6 +101,56 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
     return jobs.process(todo, read, work, write)
 
 
+def map_videos(todo: Iterable[jobs.Job], model: 'keras.Model',
+               kinds: Collection[str], scales: int | str = 'auto',
+               tile: int | None = None, max_sigma: float | None = None,
+               focus: tuple[float, float] | None = None,
+               runner: Callable[[np.ndarray], np.ndarray] | None = None
+               ) -> Iterator[jobs.Outcome]:
+    """Maps videos frame by frame; a bad file costs a line.
+
+    Args:
+        todo, model, kinds, scales, tile, focus, runner: See map_photographs;
+            kinds are of VIDEO_FORMATS.
+        max_sigma: px at the bright end of the colours, of all frames; None:
+            the network's largest sigma.
+
+    Yields, Raises:
+        See map_photographs.
+    """
+    for job in todo:
+        try:
+            _map_video(job, model, kinds, scales, tile,
+                       max_sigma or optics.MAX_SIGMA, focus, runner)
+            yield jobs.Outcome(job, made=map_path(job, _shown(kinds)))
+        except ValueError as error:
+            yield jobs.Outcome(job, str(error))
+        except FileNotFoundError as error:
+            yield jobs.Outcome(job, str(error))
+
+
+def _map_video(job, model, kinds, scales, tile, max_sigma, focus, runner):
+    from dmenet_tf import estimation
+    rate, count = video.frame_rate(job.photograph)
+    shown = files.progress(video.frames(job.photograph), total=count or None,
+                           unit='frame', desc=job.photograph.name)
+    with contextlib.ExitStack() as stack:
+        append = {}
+        for _, frame in shown:
+            # Opened now, because a video without frames cannot be closed.
+            append = append or {kind: stack.enter_context(video.writing(
+                map_path(job, kind), rate, job.settings)) for kind in kinds}
+            sigma = estimation.estimate(
+                frame, model, scales,
+                estimation.AUTO if tile is None else tile, runner)
+            for kind in kinds:
+                drawn = maps.picture(sigma, kind, frame, max_sigma, focus)
+                append[kind](np.stack([drawn] * 3, -1) if drawn.ndim == 2
+                             else drawn)
+        if not append:
+            raise ValueError(f'{job.photograph}: has no frames.')
+
+
 def map_path(job: jobs.Job, kind: str,
              mask_layout: str = 'beside') -> pathlib.Path:
     """Where the map of a job is in a format of maps.FORMATS.
@@ -105,9 +161,18 @@ def map_path(job: jobs.Job, kind: str,
         mask_layout: colmap: the mask of photo.jpg is photo.jpg.png, as COLMAP
             looks for it; beside: photo_mask.png.
     """
+    if video.is_video(job.photograph):
+        return job.path(maps.FORMATS[kind].replace('.png', '.mp4'))
     if kind == 'mask' and mask_layout == 'colmap':
         return job.path(job.photograph.suffix + '.png')
     return job.path(maps.FORMATS[kind])
+
+
+def _formats(job, kinds):
+    """Those of the formats that are made of a photograph, or of a video."""
+    if video.is_video(job.photograph):
+        return [kind for kind in kinds if kind in VIDEO_FORMATS]
+    return kinds
 
 
 def _shown(kinds):
@@ -116,6 +181,8 @@ def _shown(kinds):
                 if kind in kinds)
 
 
+# Formats that are made of videos.
+VIDEO_FORMATS = ('color', 'overlay', 'mask')
 # Of a name that is not UTF-8 the table is, for others to read.
 _ENCODING = {'encoding': 'utf-8', 'errors': 'backslashreplace'}
 
@@ -182,8 +249,9 @@ def unmapped(found: Iterable[jobs.Job], kinds: Collection[str],
     """The jobs that lack a map or their row."""
     return [job for job in found
             if not all(jobs.is_made(job, map_path(job, kind, mask_layout))
-                       for kind in kinds)
-            or (summary and not summary.has(job))]
+                       for kind in _formats(job, kinds))
+            or (summary and not video.is_video(job.photograph)
+                and not summary.has(job))]
 
 
 def define_flags() -> None:
@@ -241,6 +309,7 @@ def main(arguments: list[str]) -> int:
     jobs.value_range()
     focus = _focus()
     found, failed = jobs.from_flags(arguments, possible_maps)
+    _check_videos(found)
     masks = ['mask_below', 'mask_soft'] if 'mask' in flag.format else []
     found = network_flags.with_model(found, ['max_sigma', *masks])
     summary = SummaryFile(flag.summary) if flag.summary else None
@@ -270,13 +339,32 @@ def _focus():
 
 
 def _map(found, todo, focus, summary):
-    """Outcomes of what is to be done."""
+    """Outcomes of what is to be done, photographs first."""
     flag = flags.FLAGS
     model, runner = network_flags.load(found)
-    return map_photographs(todo, model, flag.format, jobs.scales(), flag.tile,
-                           flag.max_sigma, focus, flag.mask_layout,
-                           summary and summary.add, runner,
-                           jobs.value_range())
+    how = {'scales': jobs.scales(), 'tile': flag.tile, 'focus': focus,
+           'max_sigma': flag.max_sigma, 'runner': runner}
+    photographs, videos = ([job for job in todo if wanted is video.is_video(
+        job.photograph)] for wanted in (False, True))
+    yield from map_photographs(
+        photographs, model, flag.format, mask_layout=flag.mask_layout,
+        on_summary=summary and summary.add, value_range=jobs.value_range(),
+        **how)
+    yield from map_videos(
+        videos, model, [k for k in flag.format if k in VIDEO_FORMATS], **how)
+
+
+def _check_videos(found):
+    """Says what is missing for videos before anything is read."""
+    named = [job.photograph for job in found
+             if video.is_video(job.photograph)]
+    if not named:
+        return
+    command.require('av', 'video')
+    if not set(flags.FLAGS.format) & set(VIDEO_FORMATS):
+        raise command.UsageError(
+            f'{named[0]}: is a video, which needs --format='
+            f'{", ".join(VIDEO_FORMATS[:-1])} or {VIDEO_FORMATS[-1]}.')
 
 
 if __name__ == '__main__':

@@ -47,6 +47,10 @@ _NOT_RUN = {
     'python -m dmenet_tf.demo': 'serves until it is stopped',
     'python -m dmenet_tf.predict holiday/ --runtime=openvino':
         'needs an extra; tests/test_runtimes.py runs it where that is',
+    'python -m dmenet_tf.predict clip.mp4': 'needs an extra; '
+                                            'tests/test_video.py runs it',
+    'python -m dmenet_tf.rank clip.mp4': 'needs an extra; '
+                                         'tests/test_video.py runs it',
     'python -m dmenet_tf.export --onnx': 'needs an extra; tests/test_export.py '
                                          'runs it where that is',
     'python -m dmenet_tf.train --flagfile=experiments/smoke.flags':

@@ -9,6 +9,9 @@ and with --format=csv or jsonl where that region is. What is said does not
 depend on how many pixels a photograph has. Arguments are photographs, folders,
 .txt lists of paths, or `-` for such a list on standard input.
 
+Of a video, which has to be named itself, a frame every second is ranked, or
+every --every=SECONDS.
+
 --best=N keeps the N sharpest of all, of each folder or of each burst, and
 --move, --copy or --link puts these into a folder.
 
@@ -25,6 +28,7 @@ import dataclasses
 import json
 import pathlib
 import sys
+from typing import NamedTuple
 
 from absl import flags
 
@@ -35,11 +39,12 @@ from dmenet_tf import (
     jobs,
     network_flags,
     sources,
+    video,
 )
 from dmenet_tf.rank import chosen, groups, scores, watch
 
 WORSE = 3  # Exit status.
-_GROUPS = {'What is ranked': ['per', 'by', 'best', 'burst_seconds'],
+_GROUPS = {'What is ranked': ['per', 'by', 'best', 'burst_seconds', 'every'],
            'What is done with it': ['format', 'move', 'copy', 'link', 'xmp'],
            'A fixed camera': ['save_reference', 'reference', 'region',
                               'worse_than']}
@@ -49,14 +54,27 @@ _GROUPS = {'What is ranked': ['per', 'by', 'best', 'burst_seconds'],
 class _Row:
     """A photograph and its place in its group."""
 
-    photograph: pathlib.Path
+    seen: '_Seen'
     group: str
     rank: int
-    score: scores.Score
 
     def values(self) -> dict[str, object]:
-        return {'photograph': str(self.photograph), 'group': self.group,
-                'rank': self.rank, **dataclasses.asdict(self.score)}
+        return {'photograph': str(self.seen.photograph),
+                'time_s': self.seen.time_s, 'group': self.group,
+                'rank': self.rank, **dataclasses.asdict(self.seen.score)}
+
+
+class _Seen(NamedTuple):
+    """A photograph, or a frame of a video, time_s seconds after its start."""
+
+    photograph: pathlib.Path
+    score: scores.Score
+    shot: groups.Shot | None = None
+    time_s: float | None = None
+
+    def __str__(self):
+        time = '' if self.time_s is None else f', {self.time_s:.2f} s'
+        return f'{self.photograph}{time}'
 
 
 def define_flags() -> None:
@@ -75,6 +93,8 @@ def define_flags() -> None:
         'sharp photograph. in_focus: the share in focus.')
     flags.DEFINE_integer('best', None, 'Only the first N of each group.',
                          lower_bound=1)
+    flags.DEFINE_string('every', '1s', 'Of a video: the time between the '
+                        'frames that are ranked, in seconds.')
     flags.DEFINE_enum('format', 'table', ['table', 'csv', 'jsonl'],
                       'How they are printed.')
     for name, what in (('move', 'Moves'), ('copy', 'Copies'),
@@ -128,21 +148,58 @@ def _check_flags():
 
 
 def _rank(paths, failed):
-    found, failures = _scored(paths)
-    rows = _rows([path for path, _, _ in found],
-                 [score for _, score, _ in found],
-                 _grouped([path for path, _, _ in found],
-                          [shot for _, _, shot in found]))
+    videos = [path for path in paths if video.is_video(path)]
+    _check_videos(videos)
+    jobs_of = [jobs.Job(path, path) for path in paths if path not in videos]
+    _, runner = network_flags.load(jobs_of) if paths else (None, None)
+    found, lines = _photographs(jobs_of, runner)
+    for path in videos:
+        try:
+            found += _frames(path, runner)
+        except (ValueError, OSError) as error:
+            files.complain(error)
+            lines += 1
+    rows = _rows(found, _grouped(found))
     _print(rows)
-    failures += len(failed) + _act(rows)
-    return 1 if failures else 0
+    return 1 if lines + len(failed) + _act(rows) else 0
 
 
-def _scored(paths):
-    """([(path, Score, Shot)], how many failed)."""
-    todo = [jobs.Job(path, path) for path in paths]
-    _, runner = network_flags.load(todo) if todo else (None, None)
+def _check_videos(videos):
+    if not videos:
+        return
+    command.require('av', 'video')
+    _seconds()
+    for name in ('move', 'copy', 'link', 'xmp'):
+        if flags.FLAGS[name].value:
+            raise command.UsageError(f'{videos[0]}: is a video; --{name} is '
+                                     'for photographs.')
 
+
+def _seconds():
+    text = flags.FLAGS.every
+    try:
+        seconds = float(text.removesuffix('s'))
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds < float('inf'):
+        raise command.UsageError('--every needs a time such as 1s or 0.5s. '
+                                 f'Received: {text!r}.')
+    return seconds
+
+
+def _frames(path, runner):
+    """_Seen of the frames of a video."""
+    found = []
+    for time, frame in files.progress(video.frames(path, _seconds()),
+                                      unit='frame', desc=path.name):
+        sigma = runner(scores.reduced(frame)[None])[0, ..., 0]
+        found.append(_Seen(path, scores.of_map(sigma, frame.shape[:2]),
+                           time_s=round(time, 3)))
+    return found
+
+
+def _photographs(todo, runner):
+    """(_Seen of photographs, how many failed)."""
     def read(job):
         image = images.read_image(job.photograph, jobs.value_range())
         reduced = scores.reduced(image)
@@ -153,11 +210,11 @@ def _scored(paths):
     def work(job, photograph):
         shape, reduced, shot = photograph
         sigma = runner(reduced[None])[0, ..., 0]
-        return job.photograph, scores.of_map(sigma, shape), shot
+        return _Seen(job.photograph, scores.of_map(sigma, shape), shot)
 
     outcomes = jobs.process(todo, read, work, lambda job, result: result)
     found, failures = [], 0
-    for outcome in files.progress(outcomes, total=len(paths), unit='photo'):
+    for outcome in files.progress(outcomes, total=len(todo), unit='photo'):
         if outcome.error is None:
             found.append(outcome.made)
         else:
@@ -166,29 +223,31 @@ def _scored(paths):
     return found, failures
 
 
-def _grouped(paths, shots):
-    per = flags.FLAGS.per
+def _grouped(found):
+    """The name of each one's group."""
+    per, paths = flags.FLAGS.per, [seen.photograph for seen in found]
     if per == 'folder':
         return groups.by_folder(paths)
     if per == 'burst':
-        return groups.by_burst(paths, shots, flags.FLAGS.burst_seconds)
+        return groups.by_burst(
+            paths, [seen.shot or groups.NOTHING for seen in found],
+            flags.FLAGS.burst_seconds)
     return [''] * len(paths)
 
 
-def _rows(paths, found, names):
-    """_Row of the photographs that are kept, group by group."""
+def _rows(found, names):
+    """_Row of what is kept, group by group."""
     def order(i):
-        score = found[i]
+        score = found[i].score
         by = ((score.sharpest_px, -score.in_focus_share)
               if flags.FLAGS.by == 'sharpest'
               else (-score.in_focus_share, score.sharpest_px))
-        return names[i], by, str(paths[i])
+        return names[i], by, str(found[i])
 
     rows = []
-    for i in sorted(range(len(paths)), key=order):
+    for i in sorted(range(len(found)), key=order):
         same = rows and rows[-1].group == names[i]
-        rows.append(_Row(paths[i], names[i], rows[-1].rank + 1 if same else 1,
-                         found[i]))
+        rows.append(_Row(found[i], names[i], rows[-1].rank + 1 if same else 1))
     best = flags.FLAGS.best or len(rows)
     return [row for row in rows if row.rank <= best]
 
@@ -201,7 +260,7 @@ def _print(rows):
     elif kind == 'csv':
         names = [field.name for field in dataclasses.fields(scores.Score)]
         table = csv.DictWriter(
-            sys.stdout, ['photograph', 'group', 'rank', *names],
+            sys.stdout, ['photograph', 'time_s', 'group', 'rank', *names],
             lineterminator='\n')
         table.writeheader()
         table.writerows(row.values() for row in rows)
@@ -217,8 +276,9 @@ def _print_table(rows):
         if row.group != group:
             group = row.group
             print(f'{group}:')
-        print(f'{row.rank:4d}  {row.score.sharpest_px:6.2f} px'
-              f'  {row.score.in_focus_share:8.0%}  {row.photograph}')
+        score = row.seen.score
+        print(f'{row.rank:4d}  {score.sharpest_px:6.2f} px'
+              f'  {score.in_focus_share:8.0%}  {row.seen}')
 
 
 def _act(rows):
@@ -226,12 +286,12 @@ def _act(rows):
     flag, lines = flags.FLAGS, []
     if flag.xmp:
         lines += filter(None, (
-            chosen.write_sidecar(row.photograph,
-                                 chosen.stars(row.score.sharpest_px))
+            chosen.write_sidecar(row.seen.photograph,
+                                 chosen.stars(row.seen.score.sharpest_px))
             for row in rows))
     for name in ('move', 'copy', 'link'):
         if flag[name].value:
-            lines += chosen.place([row.photograph for row in rows],
+            lines += chosen.place([row.seen.photograph for row in rows],
                                   flag[name].value, getattr(chosen, name))
     for line in lines:
         files.complain(line)

@@ -27,6 +27,10 @@ class Shot:
     thumbnail: npt.NDArray[np.float64]
 
 
+# Of what belongs to no burst.
+NOTHING = Shot(None, np.zeros(_THUMBNAIL))
+
+
 def read_shot(path: pathlib.Path, image: np.ndarray) -> Shot:
     """The Shot of a photograph.
 

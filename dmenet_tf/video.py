@@ -1,0 +1,99 @@
+"""Videos in and out, frame by frame (extra `video`: PyAV, through FFmpeg)."""
+
+import contextlib
+import pathlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from dmenet_tf import files
+
+# What is taken for a video, lower case.
+SUFFIXES = frozenset({'.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm'})
+
+
+def is_video(path: pathlib.Path) -> bool:
+    """Whether a file is a video, by its name."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def frame_rate(path: pathlib.Path) -> tuple[float, int]:
+    """(frames a second, how many there are by the file's header or 0).
+
+    Raises:
+        ValueError, FileNotFoundError: One line that names the file.
+    """
+    with _opened(path) as (_, stream):
+        return float(stream.guessed_rate or 25), int(stream.frames)
+
+
+def frames(path: pathlib.Path, every: float = 0.0
+           ) -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
+    """The frames of a video, upright.
+
+    Args:
+        path: Of its file.
+        every: Seconds from one frame to the next that is wanted; 0: all.
+
+    Yields:
+        Its time in seconds, and the frame, RGB [h, w, 3].
+
+    Raises:
+        ValueError, FileNotFoundError: One line that names the file.
+    """
+    wanted = 0.0
+    with _opened(path) as (container, stream):
+        for frame in container.decode(stream):
+            time = float(frame.time or 0.0)
+            if time + 1e-6 < wanted:
+                continue
+            wanted = (time // every + 1) * every if every else 0.0
+            image = frame.to_ndarray(format='rgb24')
+            yield time, np.rot90(image, round(frame.rotation / 90))
+
+
+@contextlib.contextmanager
+def _opened(path):
+    """(container, video stream); whatever goes wrong becomes one line."""
+    import av
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such file.')
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise ValueError('there is no picture in it')
+            stream = container.streams.video[0]
+            stream.thread_type = 'AUTO'
+            yield container, stream
+    except (av.FFmpegError, ValueError) as error:
+        line = ' '.join(str(error).split()).replace(str(path), '').strip(" '")
+        raise ValueError(f'{path}: damaged, or no video that can be read: '
+                         f'{line}.') from error
+
+
+@contextlib.contextmanager
+def writing(path: pathlib.Path, rate: float, said: str | None = None
+            ) -> Iterator[Callable[[npt.NDArray[np.uint8]], None]]:
+    """Gives a function that appends RGB frames [h, w, 3] to an .mp4 (H.264).
+
+    The file is there, whole, when the context ends without an error. An odd
+    side repeats its last row or column, as the format wants it.
+
+    Args:
+        path: Of the .mp4.
+        rate: Frames a second.
+        said: What it is made with, see made_with.
+    """
+    import imageio.v3 as iio
+    with (files.atomic_path(path) as temporary,
+          iio.imopen(temporary, 'w', plugin='pyav', extension='.mp4') as file):
+        if said is not None:
+            file.container_metadata['comment'] = said
+        file.init_video_stream('libx264', fps=rate)
+
+        def append(frame):
+            odd = [(0, n % 2) for n in frame.shape[:2]]
+            file.write_frame(np.ascontiguousarray(
+                np.pad(frame, [*odd, (0, 0)], 'edge')))
+        yield append

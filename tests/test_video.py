@@ -1,0 +1,189 @@
+"""Videos in, map videos out."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from absl import flags
+
+av = pytest.importorskip('av')
+iio = pytest.importorskip('imageio.v3')
+
+from dmenet_tf import (  # noqa: E402
+    command,
+    inference,
+    made_with,
+    maps,
+    network_flags,
+    networks,
+    predict,
+    video,
+    weights,
+)
+from dmenet_tf.rank import __main__ as rank  # noqa: E402
+
+pytestmark = pytest.mark.extra
+REDS = [20, 60, 100, 140, 180, 220]
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Six even frames of 64 x 48 px, four a second, ever redder."""
+    path = tmp_path / 'clip.mp4'
+    with video.writing(path, 4) as append:
+        for red in REDS:
+            append(np.full((48, 64, 3), (red, 9, 9), np.uint8))
+    return path
+
+
+def reds(path):
+    return [float(np.median(frame[..., 0])) for _, frame in video.frames(path)]
+
+
+def test_frames_come_back_in_order_with_their_times(clip):
+    assert reds(clip) == pytest.approx(REDS, abs=3)
+    assert [time for time, _ in video.frames(clip)] == pytest.approx(
+        [0, 0.25, 0.5, 0.75, 1, 1.25])
+    assert video.frame_rate(clip) == (4.0, 6)
+
+
+@pytest.mark.parametrize('every, times', [
+    (0.5, [0, 0.5, 1]), (0.3, [0, 0.5, 0.75, 1, 1.25]), (9, [0])])
+def test_frames_may_be_left_out(clip, every, times):
+    assert [time for time, _ in video.frames(clip, every)] == pytest.approx(
+        times)
+
+
+def test_odd_sides_are_padded_and_settings_kept(tmp_path):
+    path = tmp_path / 'odd.mp4'
+    said = made_with.text({'model': 'ä"\'\\'})
+    with video.writing(path, 25, said) as append:
+        append(np.full((31, 47, 3), 99, np.uint8))
+    [(_, frame)] = video.frames(path)
+    assert frame.shape == (32, 48, 3)
+    assert made_with.read(path) == said
+
+
+def test_a_failure_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), video.writing(
+            tmp_path / 'a.mp4', 25) as append:
+        append(np.zeros((32, 32, 3), np.uint8))
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('content', [b'', b'no video', b'\0' * 5000])
+def test_what_is_no_video_is_one_line(tmp_path, content):
+    path = tmp_path / 'a.mp4'
+    path.write_bytes(content)
+    for call in (video.frame_rate, lambda p: list(video.frames(p))):
+        with pytest.raises(ValueError, match=f'^{path}: damaged') as error:
+            call(path)
+        assert '\n' not in str(error.value)
+        assert str(error.value).count(str(path)) == 1
+
+
+def test_a_turned_video_is_upright(tmp_path):
+    plain = tmp_path / 'plain.mp4'
+    picture = np.zeros((32, 64, 3), np.uint8)
+    picture[:, :32] = 200
+    with video.writing(plain, 4) as append:
+        append(picture)
+    turned = tmp_path / 'turned.mov'
+    with av.open(str(plain)) as source, av.open(str(turned), 'w') as sink:
+        stream = sink.add_stream_from_template(source.streams.video[0])
+        if not hasattr(stream, 'set_display_matrix'):
+            pytest.skip('this PyAV cannot write a rotation')
+        # A quarter counterclockwise, as av_display_rotation_set writes it.
+        stream.set_display_matrix([0, -(1 << 16), 0, 1 << 16, 0, 0, 0, 0,
+                                   1 << 30])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:  # The last one only says so.
+                packet.stream = stream
+                sink.mux(packet)
+    [(_, frame)] = video.frames(turned)
+    assert frame.shape == (64, 32, 3)
+    assert frame[8, 16, 0] < 20 and frame[-8, 16, 0] > 180
+
+
+@pytest.fixture(scope='module')
+def b(tamed):
+    return tamed(networks.build_blur_estimator(4, 1, side_heads=False))
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory, b):
+    path = tmp_path_factory.mktemp('model') / 'toy.npz'
+    weights.save(path, networks.Networks(b, None, None),
+                 {'convention': 'sigma7'})
+    return f'--model={path}'
+
+
+@pytest.fixture
+def run(monkeypatch, b):
+    """Runs a command in this process; the network's sigma is red / 50."""
+    monkeypatch.setattr(network_flags, 'load', lambda found: (
+        inference.build_estimator(b, 'sigma7'),
+        lambda batch: np.float32(batch[..., :1]) / 50))
+    own = set()
+
+    def call(module, *arguments):
+        before = set(flags.FLAGS)
+        module.define_flags()
+        own.update(set(flags.FLAGS) - before)
+        try:
+            return module.main(
+                flags.FLAGS(['command', *map(str, arguments)])[1:])
+        finally:
+            for name in own:
+                delattr(flags.FLAGS, name)
+            own.clear()
+    return call
+
+
+def test_a_map_video_has_one_scale_for_all_frames(run, clip, model, tmp_path):
+    out = tmp_path / 'out'
+    arguments = [clip, model, f'--output_dir={out}',
+                 '--format=npy,color,mask', '--mask_below=3']
+    assert run(predict, *arguments) == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        'clip_mask.mp4', 'clip_sigma.mp4']
+    frames = [frame for _, frame in video.frames(out / 'clip_sigma.mp4')]
+    assert len(frames) == len(REDS)
+    for red, frame in zip(REDS, frames, strict=True):
+        expected = maps.color_sigma(np.full((1, 1), red / 50), 7.0)[0, 0]
+        np.testing.assert_allclose(frame[24, 32], expected, atol=12)
+    masks = [frame[24, 32, 0] for _, frame in video.frames(
+        out / 'clip_mask.mp4')]
+    np.testing.assert_allclose(masks, [255] * 4 + [0] * 2, atol=3)
+    made = (out / 'clip_sigma.mp4').stat().st_mtime_ns
+    assert run(predict, *arguments) == 0
+    assert (out / 'clip_sigma.mp4').stat().st_mtime_ns == made
+    assert run(predict, *arguments, '--max_sigma=3') == 0
+    assert (out / 'clip_sigma.mp4').stat().st_mtime_ns != made
+
+
+def test_a_broken_video_costs_a_line(run, clip, model, tmp_path, capsys):
+    broken = tmp_path / 'broken.mp4'
+    broken.write_bytes(clip.read_bytes()[:900])
+    out = tmp_path / 'out'
+    assert run(predict, broken, clip, model, f'--output_dir={out}') == 1
+    assert f'error: {broken}: damaged' in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ['clip_sigma.mp4']
+
+
+def test_numbers_of_a_video_are_refused(run, clip, model):
+    with pytest.raises(command.UsageError, match='is a video, which needs'):
+        run(predict, clip, model, '--format=npy')
+
+
+def test_the_sharpest_frames_come_first(run, clip, model, capsys):
+    assert run(rank, clip, model, '--every=0.5s', '--format=jsonl') == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row['time_s'] for row in rows] == [0, 0.5, 1]
+    assert pathlib.Path(rows[0]['photograph']) == clip
+    with pytest.raises(command.UsageError, match='--xmp is for photographs'):
+        run(rank, clip, model, '--xmp')
+    with pytest.raises(command.UsageError, match='such as 1s'):
+        run(rank, clip, model, '--every=often')
