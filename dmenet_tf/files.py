@@ -43,8 +43,19 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         with contextlib.suppress(OSError):
             temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+        _flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _flush_folder(folder):
+    """fsync of the names in a folder, where the platform has it."""
+    with contextlib.suppress(OSError):  # Windows opens no folder.
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _flush_to_disk(path):

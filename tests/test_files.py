@@ -20,6 +20,16 @@ def test_a_file_appears_when_it_is_complete(tmp_path):
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.skipif(os.name != 'posix', reason='folders are not opened')
+def test_the_name_is_on_the_disk_too(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, 'fsync', lambda handle: flushed.append(
+        (stat.S_ISDIR(os.fstat(handle).st_mode), (tmp_path / 'a').exists())))
+    with files.atomic_path(tmp_path / 'a') as temporary:
+        temporary.write_text('x')
+    assert flushed == [(False, False), (True, True)]
+
+
 def test_a_failure_leaves_the_old_file(tmp_path):
     path = tmp_path / 'a.txt'
     path.write_text('old')

@@ -6,11 +6,13 @@ folders may move.
 """
 
 import dataclasses
+import hashlib
 import json
 import pathlib
 from collections.abc import Mapping
 
 import tensorflow as tf
+from absl import logging
 
 from dmenet_tf import files
 from dmenet_tf.train.config import FREE_ON_RESUME, Config, resolve
@@ -113,6 +115,7 @@ class Checkpoints:
     """The last three states of a run, each whole or absent.
 
     Attributes:
+        restored: Path of the one that restore() loaded, or None.
         seconds: What all sessions together took up to the last save or
             restored state.
     """
@@ -137,7 +140,7 @@ class Checkpoints:
             step=trainer.step, loss_scale=trainer.loss_scale,
             seconds=self._seconds, **nets, **extra,
             **{f'optimizer_{k}': v for k, v in trainer.optimizers.items()})
-        self._trainer = trainer
+        self._trainer, self.restored = trainer, None
         self._folder = pathlib.Path(workdir) / 'checkpoints'
         own = self._folder / 'other_workers' / scratch if scratch else None
         self._manager = tf.train.CheckpointManager(
@@ -153,23 +156,40 @@ class Checkpoints:
         return float(self._seconds)
 
     def restore(self) -> bool:
-        """Loads the latest; returns whether there was one.
+        """Loads the latest that is whole; returns whether there was one.
+
+        Says in one line which are passed over because they are damaged.
 
         Raises:
-            ValueError: It is damaged, or of other networks.
+            ValueError: All are damaged, or one is of other networks.
         """
-        latest = self.latest
-        if latest is None:
-            return False
-        try:
-            self._checkpoint.restore(latest).assert_existing_objects_matched()
-        except (tf.errors.OpError, AssertionError) as error:
-            line = str(error).splitlines()[0]
+        state = tf.train.get_checkpoint_state(str(self._folder))
+        paths = list(state.all_model_checkpoint_paths) if state else []
+        for path in reversed(paths):
+            problem = self._restored(path)
+            if problem is None:
+                self.restored = path
+                return True
+            logging.warning('%s is damaged: %s', path, problem)
+        if paths:
             raise ValueError(
-                f'{latest} cannot be restored: {line} Remove its files and '
-                f'its line in {self._folder}/checkpoint to go on from an '
-                'older one.') from error
-        return True
+                f'{self._folder}: none of its checkpoints can be restored. '
+                'Choose another --workdir to begin anew.')
+        return False
+
+    def _restored(self, path):
+        """Loads one; what is wrong with it, or None."""
+        said = pathlib.Path(f'{path}.sha256')
+        try:
+            if said.is_file() and json.loads(said.read_text()) != _sha256(path):
+                return 'its files are not those that were written.'
+            self._checkpoint.restore(path).assert_existing_objects_matched()
+        except AssertionError as error:
+            raise ValueError(f'{path} is of other networks: '
+                             f'{str(error).splitlines()[0]}') from error
+        except (tf.errors.OpError, OSError, ValueError) as error:
+            return str(error).splitlines()[0]
+        return None
 
     def save(self, seconds: float = 0.0) -> str:
         """Writes the current state.
@@ -182,10 +202,32 @@ class Checkpoints:
         """
         self._seconds.assign(seconds)
         try:
-            return self._manager.save(self._trainer.steps_done)
+            path = self._manager.save(self._trainer.steps_done)
+            self._write_digest(pathlib.Path(path))
+            return path
         except tf.errors.OpError as error:
             line = (error.message or repr(error)).splitlines()[0]
             raise OSError(
                 f'The checkpoint of step {self._trainer.steps_done} could not '
                 f'be written: {line} The last one is {self.latest}.'
             ) from error
+
+    def _write_digest(self, path):
+        """Keeps what the files of a checkpoint are, and of no other."""
+        with files.atomic_path(f'{path}.sha256') as temporary:
+            temporary.write_text(json.dumps(_sha256(path)))
+        kept = {pathlib.Path(p).name for p in self._manager.checkpoints}
+        for other in path.parent.glob('ckpt-*.sha256'):
+            if other.stem not in kept:
+                other.unlink()
+
+
+def _sha256(path):
+    """{suffix: digest} of the files of a checkpoint."""
+    path, found = pathlib.Path(path), {}
+    for file in sorted(path.parent.glob(f'{path.name}.*')):
+        if file.suffix != '.sha256':
+            with file.open('rb') as opened:
+                found[file.name.removeprefix(path.name)] = hashlib.sha256(
+                    opened.read()).hexdigest()
+    return found

@@ -35,6 +35,7 @@ from dmenet_tf.train import (
     checkpoints,
     distribution,
     folders,
+    lock,
     monitoring,
     published,
     records,
@@ -65,6 +66,7 @@ class Run:
         self.config, self.workdir = config, pathlib.Path(config.workdir)
         self.strategy = distribution.make_strategy(config.distribute)
         self.chief = distribution.is_chief(self.strategy)
+        self.lock = lock.hold(self.workdir) if self.chief else None
         train, held_out = folders.find_datasets(config)
         self.digests = checkpoints.digests(train, held_out)
         self.models = records.models(config)
@@ -116,7 +118,7 @@ class Run:
     def restore(self) -> None:
         """Goes on from the last checkpoint, if there is one."""
         if self.checkpoints.restore():
-            logging.info('Going on from %s.', self.checkpoints.latest)
+            logging.info('Going on from %s.', self.checkpoints.restored)
         self._began = time.perf_counter() - self.checkpoints.seconds
 
     def seconds(self) -> float:
@@ -264,9 +266,9 @@ def _clear_frames(error):
 def _train(config):
     """run(), with Keras set up."""
     now = Run(config)
-    checkpoints.save_or_check_flags(config, now.digests)
-    now.restore()
     try:
+        checkpoints.save_or_check_flags(config, now.digests)
+        now.restore()
         if train_loop(now):
             logging.info('Stopped at step %d; run again with the same flags '
                          'to go on.', now.trainer.steps_done)
@@ -274,6 +276,9 @@ def _train(config):
         now.finish()
     except tf.errors.OpError as error:
         raise _plain_error(now, error) from error
+    finally:
+        if now.lock:
+            now.lock.close()
     return 0
 
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import logging
+import pathlib
 import shutil
 
 import imageio.v3 as iio
@@ -164,6 +166,62 @@ def test_the_last_three_are_kept_with_the_time_they_took(tmp_path):
     assert names == {'ckpt-2', 'ckpt-3', 'ckpt-4'}
     again = checkpoints.Checkpoints(NoTrainer(), None, tmp_path)
     assert again.restore() and again.seconds == 40.0
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-5])
+
+
+def flip(file):
+    codes = bytearray(file.read_bytes())
+    codes[len(codes) // 2] ^= 1
+    file.write_bytes(codes)
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Steps 1, 2 and 3 are kept."""
+    trainer = NoTrainer()
+    kept = checkpoints.Checkpoints(trainer, None, tmp_path)
+    for step in (1, 2, 3):
+        trainer.step.assign(step)
+        kept.save()
+    return tmp_path / 'checkpoints'
+
+
+@pytest.mark.parametrize('damage', [cut, flip, pathlib.Path.unlink])
+@pytest.mark.parametrize('part', ['data-00000-of-00001', 'index'])
+def test_a_damaged_checkpoint_is_passed_over(three, tmp_path, caplog, damage,
+                                             part):
+    damage(three / f'ckpt-3.{part}')
+    trainer = NoTrainer()
+    kept = checkpoints.Checkpoints(trainer, None, tmp_path)
+    with caplog.at_level(logging.WARNING, 'absl'):
+        assert kept.restore()
+    assert trainer.steps_done == 2
+    assert kept.restored.endswith('ckpt-2')
+    assert f'{three}/ckpt-3 is damaged: ' in caplog.text
+    # Written again it is whole again.
+    trainer.step.assign(3)
+    kept.save()
+    again = NoTrainer()
+    assert checkpoints.Checkpoints(again, None, tmp_path).restore()
+    assert again.steps_done == 3
+
+
+def test_where_all_are_damaged_it_says_so(three, tmp_path):
+    for step in (1, 2, 3):
+        flip(three / f'ckpt-{step}.index')
+    with pytest.raises(ValueError, match='none of its checkpoints can be'):
+        checkpoints.Checkpoints(NoTrainer(), None, tmp_path).restore()
+
+
+def test_digests_are_kept_of_what_is_kept(three, tmp_path):
+    trainer = NoTrainer()
+    trainer.step.assign(4)
+    checkpoints.Checkpoints(trainer, None, tmp_path).save()
+    assert {path.stem for path in three.glob('*.sha256')} == {
+        'ckpt-2', 'ckpt-3', 'ckpt-4'}
 
 
 def test_other_processes_write_where_nobody_looks(tmp_path):
