@@ -9,6 +9,7 @@ from PIL import Image
 from scipy import ndimage
 
 from dmenet_tf import (
+    engines,
     estimation,
     images,
     inference,
@@ -49,6 +50,34 @@ def test_any_size_gives_a_map_of_that_size(folded, size):
     sigma = estimation.estimate(noise(*size), folded)
     assert sigma.shape == size and sigma.dtype == np.float32
     assert 0 <= sigma.min() <= sigma.max() <= optics.MAX_SIGMA
+
+
+def computed_in(model):
+    return model.get_layer('B').get_layer('conv1_1').compute_dtype
+
+
+def test_a_named_model_computes_in_what_the_machine_is_fast_in(monkeypatch):
+    def layers_of(*precision):
+        model = estimation._model('small', *precision)
+        assert model.get_layer('sigma').compute_dtype == 'float32'
+        return computed_in(model)
+
+    assert layers_of('float16') == 'float16'
+    for best in ('bfloat16', 'float32'):
+        monkeypatch.setattr(engines, '_best_precision', lambda _: best)  # noqa: B023
+        assert layers_of('auto') == best
+
+
+def test_a_loaded_model_keeps_its_precision(model, monkeypatch):
+    monkeypatch.setattr(engines, '_best_precision', lambda _: 'bfloat16')
+    assert computed_in(estimation._model(model, 'auto')) == 'float32'
+    assert computed_in(inference.fold(model, 'bfloat16')) == 'bfloat16'
+    assert computed_in(inference.fold(model)) == 'float32'
+    with pytest.raises(ValueError, match=r"fold it: inference.fold\(model, "
+                                         r"'bfloat16'\)"):
+        estimation.estimate(noise(8, 8), model, precision='bfloat16')
+    with pytest.raises(ValueError, match='precision must be auto or one of'):
+        estimation.estimate(noise(8, 8), precision='int8')
 
 
 def test_uint8_and_float_images_give_the_same_map(folded):

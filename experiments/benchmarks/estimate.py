@@ -3,20 +3,23 @@
     python experiments/benchmarks/estimate.py [--model=FILE.npz] \\
         [--plot=estimate.png]
 
-All run the same weights: the model that predict uses, plain Keras (predict on
-the unfolded model), ONNX Runtime, OpenVINO in float32 and in 8 bits, and an
+All run the same weights: the folded model in TensorFlow in float32 (ours) and
+in bfloat16, what engines.choose takes by itself (auto), plain Keras (predict
+on the unfolded model), ONNX Runtime, OpenVINO in float32 and in 8 bits, and an
 equal network in PyTorch; those that are not installed are left out. Beside
 them the time that the convolutions' FLOPs take at the rate of a large matrix
 product (sgemm) in the same round. Every round runs everything once, in turn;
 the table has the medians of the rounds and each engine's ratio to the bound,
 taken within rounds. Each map is compared with ours first. Without --model the
 full-size network has random weights, on which 8 bits say nothing.
+
+Last comes a photograph of 12 megapixels (--large), a sample mirrored until it
+is as large, through estimation.estimate: at several scales and in tiles.
 """
 
 import importlib.util
 import pathlib
 import statistics
-import tempfile
 import time
 
 import dmenet_tf  # noqa: F401  Before TensorFlow: it chooses oneDNN.
@@ -27,15 +30,25 @@ import keras
 import numpy as np
 from absl import app, flags
 
-from dmenet_tf import export, images, inference, networks, runtimes, weights
+from dmenet_tf import (
+    engines,
+    estimation,
+    images,
+    inference,
+    networks,
+    runtimes,
+    weights,
+)
 
 _MODEL = flags.DEFINE_string('model', None, 'As of predict.')
 _SIZES = flags.DEFINE_list('sizes', ['240x240', '480x640', '1080x1920'],
                            'Height x width, px.')
+_LARGE = flags.DEFINE_string('large', '3000x4000', 'Height x width of the '
+                             'large photograph; empty: none.')
 _ROUNDS = flags.DEFINE_integer('rounds', 3, 'After one that warms up.')
 _ENGINES = flags.DEFINE_list(
-    'engines', ['ours', 'keras', 'onnx', 'openvino', 'int8', 'torch'],
-    'What to run.')
+    'engines', ['ours', 'bfloat16', 'auto', 'keras', 'onnx', 'openvino',
+                'int8', 'torch'], 'What to run.')
 _PHOTOGRAPHS = flags.DEFINE_string(
     'photographs', str(pathlib.Path(__file__).parents[2]
                        / 'data/samples/photographs'), 'To calibrate on.')
@@ -49,18 +62,23 @@ def main(argv):
     model = load()
     photographs = [images.read_image(path)
                    for path in images.find_images(_PHOTOGRAPHS.value)]
-    engines = {}
+    runners = {}
     for name in _ENGINES.value:
         if name in _NEEDS and importlib.util.find_spec(_NEEDS[name]) is None:
             print(f'{name}: not run, {_NEEDS[name]} is not installed')
             continue
-        engines[name] = MAKERS[name](model, photographs)
-    agree(engines, photographs[0])
+        runners[name] = MAKERS[name](model, photographs)
+    agree(runners, photographs[0])
     table = {}
     for size in _SIZES.value:
         height, width = map(int, size.split('x'))
-        table[size] = measure(engines, model, height, width)
+        table[size] = measure(runners, model, height, width)
         print_size(size, table[size])
+    if _LARGE.value:
+        height, width = map(int, _LARGE.value.split('x'))
+        table[_LARGE.value] = measure_large(
+            runners, model, mirrored(photographs[0], height, width))
+        print_size(_LARGE.value, table[_LARGE.value])
     if _PLOT.value:
         plot(table, _PLOT.value)
 
@@ -75,17 +93,6 @@ def load():
         kernel = b.get_layer(name).kernel
         kernel.assign(0.01 * kernel)
     return inference.build_estimator(b, 'sigma7')
-
-
-def onnx_runner(model, _):
-    import onnxruntime
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / 'model.onnx'
-        export.export_onnx(model, path)
-        session = onnxruntime.InferenceSession(
-            str(path), providers=['CPUExecutionProvider'])
-    name = session.get_inputs()[0].name
-    return lambda batch: session.run(None, {name: batch})[0]
 
 
 def torch_runner(model, _):
@@ -139,52 +146,83 @@ def torch_runner(model, _):
     return run
 
 
+def runner(*how):
+    return lambda model, photographs: runtimes.make_runner(
+        model, *how, photographs=photographs)
+
+
 MAKERS = {
-    'ours': lambda model, _: inference.compiled(inference.fold(model)),
+    'ours': runner(), 'bfloat16': runner('tensorflow', 'bfloat16'),
+    'auto': runner(engines.AUTO, engines.AUTO),
     'keras': lambda model, _: lambda x: model.predict(x, verbose=0),
-    'onnx': onnx_runner,
-    'openvino': lambda model, _: runtimes.make_runner(
-        inference.fold(model), 'openvino'),
-    'int8': lambda model, photographs: runtimes.make_runner(
-        inference.fold(model), 'openvino_int8', photographs),
+    'onnx': runner('onnx'), 'openvino': runner('openvino'),
+    'int8': runner('openvino_int8'),
     'torch': torch_runner}
 
 
-def agree(engines, photograph):
+def agree(runners, photograph):
     """Prints how far each engine's map is from ours."""
     image = runtimes.middle(photograph, 240)[None].astype(np.float32)
-    ours = engines['ours'](image)
-    for name, run in engines.items():
+    ours = runners['ours'](image)
+    few_bits = {'int8', 'bfloat16'}
+    if engines.choose().precision != 'float32':
+        few_bits.add('auto')
+    for name, run in runners.items():
         error = np.abs(run(image) - ours)
         print(f'{name}: sigma off by {error.mean():.2g} px in the mean, '
               f'{error.max():.2g} px at most')
-        if name != 'int8' and not error.max() < 1e-3:
+        if name not in few_bits and not error.max() < 1e-3:
             raise ValueError(f'{name} is another network.')
 
 
-def measure(engines, model, height, width):
+def measure(runners, model, height, width):
     """Seconds of every round, {'bound': [...], engine: [...]}."""
     image = np.random.default_rng(0).integers(
         0, 256, (1, height, width, 3)).astype(np.float32)
     work = bound.conv_flops(model.get_layer('B'), -(-height // 16) * 16,
                             -(-width // 16) * 16)
-    seconds = {name: [] for name in ('bound', *engines)}
-    for _ in range(_ROUNDS.value + 1):
-        seconds['bound'].append(work / bound.sgemm_rate())
-        for name, run in engines.items():
-            began = time.perf_counter()
-            run(image)
-            seconds[name].append(time.perf_counter() - began)
-    return {name: column[1:] for name, column in seconds.items()}
+    return in_turn({'bound': lambda: work / bound.sgemm_rate(),
+                    **{name: timed(run, image)
+                       for name, run in runners.items()}})
+
+
+def measure_large(runners, model, image):
+    """The same of one photograph that goes through estimate()."""
+    return in_turn({name: timed(estimation.estimate, image, model, 'auto',
+                                'auto', run)
+                    for name, run in runners.items()})
+
+
+def timed(run, *arguments):
+    def seconds():
+        began = time.perf_counter()
+        run(*arguments)
+        return time.perf_counter() - began
+    return seconds
+
+
+def in_turn(measured):
+    """{name: its seconds in every round}; the first one warms up."""
+    rounds = [{name: seconds() for name, seconds in measured.items()}
+              for _ in range(_ROUNDS.value + 1)]
+    return {name: [one[name] for one in rounds[1:]] for name in measured}
+
+
+def mirrored(photograph, height, width):
+    h, w = photograph.shape[:2]
+    return np.pad(photograph, ((0, max(height - h, 0)),
+                               (0, max(width - w, 0)), (0, 0)),
+                  'symmetric')[:height, :width]
 
 
 def print_size(size, seconds):
     print(f'{size}:')
+    against = 'bound' if 'bound' in seconds else 'ours'
     for name, column in seconds.items():
         ratio = statistics.median(
-            a / b for a, b in zip(column, seconds['bound'], strict=True))
+            a / b for a, b in zip(column, seconds[against], strict=True))
         print(f'  {name:<9} {statistics.median(column):8.3f} s  '
-              f'{ratio:5.2f} x bound', flush=True)
+              f'{ratio:5.2f} x {against}', flush=True)
 
 
 def plot(table, path):
@@ -197,8 +235,9 @@ def plot(table, path):
     for axis, (size, seconds) in zip(axes[0], table.items(), strict=True):
         axis.barh(names[::-1], [statistics.median(seconds[name])
                                 for name in names[::-1]])
-        axis.axvline(statistics.median(seconds['bound']), color='black',
-                     linestyle='--', label='sgemm bound')
+        if 'bound' in seconds:
+            axis.axvline(statistics.median(seconds['bound']), color='black',
+                         linestyle='--', label='sgemm bound')
         axis.set(title=f'{size} px', xlabel='s')
     axes[0][0].legend(fontsize='small')
     figure.savefig(path, dpi=120)

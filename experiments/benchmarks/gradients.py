@@ -1,29 +1,44 @@
-"""Gradients of layers.padded and layers.leaky against TensorFlow's own, timed.
+"""Gradients of our layers against those of TensorFlow's and Keras's, timed.
 
     python experiments/benchmarks/gradients.py [rounds]
 
 One line per feature map and type: milliseconds forward and backward (medians;
-the ways take turns), and the ratio. layers.py takes ours where the ratio is
-below 1.
+the ways take turns), and the ratio: layers.padded, layers.leaky and batch
+normalisation, which on Keras 2 is Keras's. layers.py takes ours where the ratio
+is below 1.
 """
 
+import functools
 import statistics
 import sys
 
 import dmenet_tf  # noqa: F401  Before TensorFlow: it chooses oneDNN.
 
 # isort: split
+import keras
 import padding
 import tensorflow as tf
 
 from dmenet_tf import layers
 
 SHAPES = [(4, 240, 240, 64), (4, 240, 240, 16), (4, 60, 60, 256)]
-PAIRS = {
-    'padding': (lambda x: tf.pad(x, padding.ROWS_AND_COLUMNS, 'SYMMETRIC'),
-                layers.padded),
-    'leaky': (lambda x: tf.nn.leaky_relu(x, 0.2),
-              lambda x: layers.leaky(x, 0.2))}
+
+
+def make_pairs(dtype, channels):
+    """(plain, ours) by name."""
+    policy = 'float32' if dtype == tf.float32 else f'mixed_{dtype.name}'
+    norms = [cls(scale=False, dtype=policy) for cls in (
+        keras.layers.BatchNormalization, layers.BatchNormalization)]
+    for norm in norms:
+        norm.build((None, None, None, channels))
+    return {
+        'padding': (
+            lambda x: tf.pad(x, padding.ROWS_AND_COLUMNS, 'SYMMETRIC'),
+            layers.padded),
+        'leaky': (lambda x: tf.nn.leaky_relu(x, 0.2),
+                  lambda x: layers.leaky(x, 0.2)),
+        'norm': tuple(functools.partial(norm, training=True)
+                      for norm in norms)}
 
 
 def compiled(function):
@@ -42,7 +57,7 @@ def main():
     for dtype in (tf.float32, tf.bfloat16):
         for shape in SHAPES:
             x = tf.cast(tf.random.normal(shape), dtype)
-            for name, pair in PAIRS.items():
+            for name, pair in make_pairs(dtype, shape[-1]).items():
                 ways = [compiled(function) for function in pair]
                 times = zip(*[[padding.milliseconds(way, x, repeats=1)
                                for way in ways] for _ in range(rounds)],

@@ -13,6 +13,7 @@ from typing_extensions import assert_type
 
 import dmenet_tf
 from dmenet_tf import (
+    engines,
     evaluate,
     export,
     images,
@@ -49,7 +50,13 @@ def estimation(path: pathlib.Path) -> None:
     assert_type(weights.load(path), tuple[networks.Networks, dict[str, Any]])
     assert_type(images.find_images(path, recursive=True), list[pathlib.Path])
     assert_type(images.images_by_stem('folder'), dict[str, pathlib.Path])
-    assert_type(runtimes.make_runner(model, 'openvino'),
+    assert_type(dmenet_tf.estimate(image, precision='float32'), Floats)
+    chosen = engines.choose('tensorflow', 'auto')
+    assert_type(chosen, engines.Engine)
+    assert_type(runtimes.make_runner(model, *chosen),
+                Callable[[np.ndarray], Floats])
+    assert_type(runtimes.make_runner(model, 'openvino_int8',
+                                     photographs=[image]),
                 Callable[[np.ndarray], Floats])
     assert_type(inference.receptive_field(model), tuple[int, int])
 
