@@ -12,7 +12,7 @@
 # goes on: run the same command again. ablation.py writes the table.
 #
 # DATA, WORK, PYTHON, TRAIN  as of models.sh.
-# REAL         D_R besides CUHK: folders, separated by commas. Default:
+# REAL         D_R besides CUHK: absolute paths, separated by commas. Default:
 #              $DATA/real/shallow,$DATA/real/bsds500
 # RTF          a folder of RTF to score on. Default: $DATA/rtf
 # VGG          C's weights, as of --vgg19. Default: hed
