@@ -5,10 +5,12 @@ Gaussian of sigma leaves only so much fine detail. The energy of the gradients,
 smoothed by a and by b > a, is of natural pictures, whose power falls with the
 square of the frequency [Field 1987],
 
-    E_a / E_b = (sigma^2 + b^2) / (sigma^2 + a^2)
+    E_a / E_b = ((sigma^2 + b^2) / (sigma^2 + a^2))^p,    p = 1
 
 once noise is taken off, which says the sigma that the detail around a pixel
-allows. Where the noise hides all detail it says nothing.
+allows. Of a single straight edge the ratio is the root of that; what is seen
+has something of both, so _POWER lies between. Where the noise hides all detail
+the photograph says nothing. What is in focus looks blurred by _SOFT px itself.
 """
 
 import numpy as np
@@ -21,7 +23,8 @@ from dmenet_tf import scales
 _A, _B = 0.7, 1.4  # px
 _BLOCK, _WINDOW = 4, 2.5  # px; blocks, a deviation: 10 px are looked at
 _SHARPEST = 100.0  # 1 / sigma^2 of what is sharper than any natural picture
-_SOFT = 0.8  # px: what photographs in focus look blurred by
+_POWER = 1.0
+_SOFT = 0.6  # px
 _VISIBLE = 2.0  # px: a scale has detail of what is blurred by so much of it
 
 
@@ -62,7 +65,7 @@ def _evidence(grey, noise):
     fine, coarse = (
         ndimage.gaussian_filter(_of_blocks(_energy(grey, s)), _WINDOW)
         - _noise_energy(s) * noise**2 / 3 for s in (_A, _B))
-    ratio = np.maximum(fine, 0) / np.maximum(coarse, 1e-9)
+    ratio = (np.maximum(fine, 0) / np.maximum(coarse, 1e-9))**(1 / _POWER)
     spread = np.maximum(_B**2 - ratio * _A**2, 1e-9)
     return np.clip((ratio - 1) / spread, 0, _SHARPEST).astype(np.float32)
 

@@ -65,7 +65,7 @@ def deblur(image: npt.ArrayLike, sigma: npt.ArrayLike,
     sigma = inputs.check_sigma(sigma, image.shape[:2])
     _check_settings(noise, strength, layers)
     table = deconvolution.shrinkage_table(alpha)
-    sigma = inputs.without_floor(sigma)
+    sigma = _without_floor(sigma)
     noise = estimate_noise(image, sigma) if noise is None else noise
     sigma = agreement.agreed_sigma(sigma, image, noise)
     spread = sharpening.spread_sharper(sigma)
@@ -75,6 +75,12 @@ def deblur(image: npt.ArrayLike, sigma: npt.ArrayLike,
         image = sharpening.deconvolve_layers(image, spread, steps, precision,
                                              table, progress)
     return 255 * np.clip(image, 0, 1)
+
+
+def _without_floor(sigma):
+    """Where a photograph is nowhere sharp, its map shows no floor."""
+    floor = inputs.sharpest(sigma)
+    return inputs.without_floor(sigma, floor * (floor <= inputs.MAX_FLOOR))
 
 
 def _check_settings(noise, strength, layers):

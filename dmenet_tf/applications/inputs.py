@@ -21,8 +21,8 @@ KINDS = {'.jpg': ('.jpg', '.jpeg', '.jpe', '.jfif', '.mpo', '.heic', '.heif',
          '.tiff': ('.tif', '.tiff'), '.png': ('.png',)}
 # A map may differ from its photograph by what cropping and rounding leave.
 _ASPECT_TOLERANCE = 0.02
-FLOOR_SHARE = 0.05  # of the pixels
-MAX_FLOOR = 0.5  # px; a photograph that is nowhere sharp has no floor.
+SHARPEST_SHARE = 0.05  # of the pixels
+MAX_FLOOR = 0.5  # px; what is said of more is blurred.
 # Of a photograph's name, in the folder that --sigma names.
 _MAP_SUFFIXES = ('.npy', '_sigma16.png', '_sigma.tiff', '.tiff', '.png')
 
@@ -74,23 +74,26 @@ def check_sigma(sigma: npt.ArrayLike, shape: tuple[int, int] | None = None
     return (resized * np.sqrt(scale.prod())).astype(np.float32)
 
 
-def without_floor(sigma: npt.NDArray[np.float32]
-                  ) -> npt.NDArray[np.float32]:
-    """Makes sharp what a map says of the sharpest region.
+def sharpest(sigma: npt.NDArray[np.float32]) -> float:
+    """sigma of the sharpest region, px: the quantile of SHARPEST_SHARE."""
+    return float(np.quantile(sigma, SHARPEST_SHARE))
+
+
+def without_floor(sigma: npt.NDArray[np.float32],
+                  floor: float) -> npt.NDArray[np.float32]:
+    """Makes sharp what a map says of what is sharp.
 
     Estimated maps do not reach 0: of what is sharp they say some tenths of a
-    pixel, and more here than there. So with f, the map's quantile of
-    FLOOR_SHARE but at most MAX_FLOOR,
+    pixel, and more here than there. So with f, what is said of the sharpest,
 
         sigma t^2 (3 - 2 t),    t = sigma / (1.5 f) - 1 cut to [0, 1]:
 
-    0 up to 1.5 f, sigma itself from 3 f on. A map whose sharpest region is 0 is
-    returned as it is.
+    0 up to 1.5 f, sigma itself from 3 f on.
 
     Args:
-        sigma: [h, w], px, of check_sigma.
+        sigma: [h, w], px.
+        floor: f, >= 0, px; 0 leaves the map as it is.
     """
-    floor = min(float(np.quantile(sigma, FLOOR_SHARE)), MAX_FLOOR)
     if floor == 0:
         return sigma
     t = np.clip(sigma / np.float32(1.5 * floor) - 1, 0, 1)

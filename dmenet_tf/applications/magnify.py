@@ -117,7 +117,8 @@ def magnify(image: npt.ArrayLike, sigma: npt.ArrayLike, strength: float = 3.0,
     sigma = inputs.check_sigma(sigma, image.shape[:2])
     focus = None if focus_on is None else _sigma_at(sigma, *focus_on)
     if focus is None:
-        sigma = inputs.without_floor(sigma)
+        floor = min(inputs.sharpest(sigma), inputs.MAX_FLOOR)
+        sigma = inputs.without_floor(sigma, floor)
     added = added_sigma(sigma, strength, kernel, focus, max_sigma)
     layer, per_layer = layers_by_blur(added)
     return np.clip(large.blend_large(image, layer, per_layer, progress),

@@ -28,6 +28,7 @@ from dmenet_tf.syndof import large
 
 NARROWEST = 2.0  # px of a reduced photograph
 TILE, MARGIN = 544, 48  # px
+_RANGE_SIGMAS, _OVERSHOOT = 2.0, 0.05
 _SHARPER = 1.15  # Surfaces whose sigma differs by less are one.
 _MAX_REACH = 16  # px
 Tile = tuple[slice, slice]
@@ -172,6 +173,7 @@ class _Scale:
         found = deconvolution.deconvolve(
             planes, place, steps[layer] / self.scale, precision * self.scale,
             table)
+        found = _limited(found, planes[0], steps[layer] / self.scale)
         weight = np.maximum(1 - np.abs(self.place[tile] - layer), 0)
         for target, plane in zip(self.blended, found, strict=True):
             added = weight * plane[inner]
@@ -192,6 +194,21 @@ class _Scale:
             plane = Image.fromarray(np.ascontiguousarray(blended[..., c]))
             plane = np.asarray(plane.resize(size, Image.Resampling.BICUBIC))
             out[..., c] += weight * plane[:len(out), :out.shape[1]]
+
+
+def _limited(found, seen, sigma):
+    """Keeps the brightness near what is seen within _RANGE_SIGMAS sigma.
+
+    An edge ends at the brightness of its two sides. Where the blur is less
+    than sigma it would overshoot them, and ring.
+    """
+    side = 2 * int(np.ceil(_RANGE_SIGMAS * sigma)) + 1
+    low = ndimage.minimum_filter(seen, side, mode='nearest')
+    high = ndimage.maximum_filter(seen, side, mode='nearest')
+    more = _OVERSHOOT * (high - low)
+    brightness = next(found)
+    yield np.clip(brightness, low - more, high + more, out=brightness)
+    yield from found
 
 
 def _weight(place, layers):
