@@ -168,19 +168,20 @@ def complain(line: object) -> None:
 
 def progress(iterable: Iterable | None = None, total: int | None = None,
              unit: str = 'it', desc: str | None = None,
-             initial: int = 0) -> tqdm:
+             initial: int = 0, leave: bool = True) -> tqdm:
     """tqdm's bar when a terminal watches, else a line every half minute.
 
     Args:
         iterable: What to go through; None to call update() by hand.
-        total, unit, desc, initial: As tqdm takes them.
+        total, unit, desc, initial, leave: As tqdm takes them.
 
     Returns:
         tqdm, iterable, with update(), set_postfix() and close().
     """
     if sys.stderr.isatty():
         return tqdm(iterable, desc=desc, total=total, unit=unit,
-                    initial=initial, smoothing=0.05, dynamic_ncols=True)
+                    initial=initial, smoothing=0.05, dynamic_ncols=True,
+                    leave=leave)
     return tqdm(iterable, desc=desc, total=total, unit=unit, initial=initial,
                 file=_Lines(), mininterval=30, maxinterval=60, delay=5,
                 bar_format='{desc}: {n_fmt}/{total_fmt} {rate_fmt}, '

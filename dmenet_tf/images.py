@@ -40,6 +40,10 @@ _WHITE = {'I;16': 65535, 'I;16B': 65535, 'I;16L': 65535, 'I;16N': 65535}
 # Of 255. A float picture that ends at 1 might as well be one in [0, 1]
 # (arrays.check_image); this is above what a picture in [0, 1] may end at.
 _NEARLY_BLACK = 1.5
+# Of EXIF's first part, what tells of the photograph.
+_KEPT = (ExifTags.Base.ImageDescription, ExifTags.Base.Make,
+         ExifTags.Base.Model, ExifTags.Base.DateTime, ExifTags.Base.Artist,
+         ExifTags.Base.Copyright)
 # HDR of AVIF and HEIF: transfer characteristics of ITU-T H.273.
 _HDR = {16: 'PQ', 18: 'HLG'}
 
@@ -69,13 +73,63 @@ def read_image(path: str | pathlib.Path,
         FileNotFoundError, ValueError, OSError: One line that names the file
             and the reason.
     """
-    path = pathlib.Path(path)
+    return _checked(pathlib.Path(path), value_range, False, page)[0]
+
+
+def read_in_own_colors(path: str | pathlib.Path,
+                       value_range: tuple[float, float] | None = None
+                       ) -> tuple[np.ndarray, bytes | None]:
+    """read_image, without conversion to sRGB where the file is RGB itself.
+
+    So nothing is lost of what a profile has beyond sRGB.
+
+    Args:
+        path, value_range: As of read_image.
+
+    Returns:
+        [h, w, 3] as of read_image; the ICC profile that it is in, None for
+        sRGB.
+
+    Raises:
+        FileNotFoundError, ValueError, OSError: As read_image.
+    """
+    return _checked(pathlib.Path(path), value_range, True, 0)
+
+
+def read_exif(path: str | pathlib.Path) -> Image.Exif:
+    """What EXIF says of a photograph that is upright now, and processed.
+
+    Camera, lens, time, place, author: not how the file is stored, which way
+    it is turned, or its small picture.
+
+    Args:
+        path: Of the photograph.
+
+    Returns:
+        Exif; empty where there is none, or a malformed one.
+    """
+    kept = Image.Exif()
+    try:
+        with Image.open(path) as picture:
+            found = picture.getexif()
+            kept.update({tag: found[tag] for tag in _KEPT if tag in found})
+            for part in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+                if found.get_ifd(part):
+                    kept.get_ifd(part).update(found.get_ifd(part))
+                    kept[part] = kept.get_ifd(part)
+    except Exception:  # Pillow does not know the file, or its EXIF is odd.
+        return Image.Exif()
+    return kept
+
+
+def _checked(path, value_range, own, page):
+    """(image, ICC profile), or one line that says what is wrong."""
     if path.is_dir():
         raise IsADirectoryError(f'{path}: is a folder, not a picture.')
     if path.suffix.lower() in deep_images.RAW_SUFFIXES and path.is_file():
         raise ValueError(f'{path}: {deep_images.RAW}.')
     try:
-        return _read(path, value_range, page)
+        return _read(path, value_range, own, page)
     except FileNotFoundError:
         raise FileNotFoundError(f'{path}: no such file.') from None
     except PermissionError:
@@ -100,7 +154,7 @@ def count_pages(path: str | pathlib.Path) -> int:
         return 1
 
 
-def _read(path, value_range, page):
+def _read(path, value_range, own, page):
     deep = None
     if deep_images.is_tiff(path):
         deep = deep_images.read_tiff(path, value_range is None, page)
@@ -115,11 +169,20 @@ def _read(path, value_range, page):
                 deep = _of_deep_png(picture, path)
             elif picture.mode in ('I', 'F') or picture.mode in _WHITE:
                 deep = _of_grey(picture)
-            elif value_range is None:
-                return _of_eight_bits(picture, path)
             else:
-                return _scaled(_of_eight_bits(picture, path), value_range)
-    return _upright(_to_rgb(deep, value_range), deep.orientation)
+                image, profile = _of_eight_bits(picture, path, own)
+                if value_range is not None:
+                    image = _scaled(image, value_range)
+                return image, profile
+    profile = _own_profile(deep.profile, deep.codes.ndim == 3) if own else None
+    image = _to_rgb(deep, value_range, profile is None)
+    return _upright(image, deep.orientation), profile
+
+
+def _own_profile(profile, colored):
+    """The profile, if it is one of RGB and the picture is in colour."""
+    rgb = colored and profile and profile[16:20] == b'RGB '
+    return profile if rgb else None
 
 
 def one_line(error: BaseException) -> str:
@@ -143,14 +206,15 @@ def _of_grey(picture):
                                _orientation(picture))
 
 
-def _to_rgb(deep, value_range):
-    """deep_images.Picture -> RGB in sRGB, float32 in [0, 255]."""
+def _to_rgb(deep, value_range, srgb):
+    """deep_images.Picture -> RGB, float32 in [0, 255]."""
     codes = np.ascontiguousarray(deep.codes)
     if value_range is None and deep.white is None:
         raise deep_images.NoPicture(
             f'{codes.dtype} codes have no defined range; pass '
             '--range=LOW,HIGH, the codes of black and white')
-    if deep.profile and codes.dtype == np.uint16 and codes.ndim == 3:
+    if (srgb and deep.profile and codes.dtype == np.uint16
+            and codes.ndim == 3):
         codes = _profile_to_srgb(codes, deep.profile)
     if codes.ndim == 2:
         codes = np.repeat(codes[..., None], 3, axis=-1)
@@ -210,15 +274,18 @@ def _what_it_is(path):
     return 'not a picture in a format that can be read here'
 
 
-def _of_eight_bits(picture, path):
-    """uint8 RGB of what Pillow reads without loss."""
+def _of_eight_bits(picture, path, own):
+    """uint8 RGB of what Pillow reads without loss, and its ICC profile."""
     # First: of TIFF Pillow then turns the picture and drops the tag; and what
     # getexif() has failed to load, the next call takes for loaded.
     picture.load()
     orientation = _orientation(picture)
     if picture.format in ('AVIF', 'HEIF'):
         _warn_of_hdr(path)
-    return _upright(np.asarray(_to_srgb(picture), np.uint8), orientation)
+    profile = _own_profile(picture.info.get('icc_profile'),
+                           picture.mode in ('RGB', 'RGBA')) if own else None
+    rgb = picture.convert('RGB') if profile else _to_srgb(picture)
+    return _upright(np.asarray(rgb, np.uint8), orientation), profile
 
 
 def _warn_of_hdr(path):

@@ -1,6 +1,7 @@
 """What a result was made with, in words that its own file holds.
 
     .png, .tiff   the text Software
+    .jpg          the comment
     .npy          a second array, which np.load and other readers leave alone
     .ply, .mp4    a comment
 
@@ -57,6 +58,11 @@ def _of_png(path):
         return picture.info.get('Software')
 
 
+def _of_jpeg(path):
+    with Image.open(path) as picture:
+        return picture.info['comment'].decode()
+
+
 def _of_tiff(path):
     with tifffile.TiffFile(path) as file:
         return file.pages[0].software
@@ -81,5 +87,5 @@ def _of_mp4(path):
         return container.metadata['comment']
 
 
-_READERS = {'.png': _of_png, '.tiff': _of_tiff, '.npy': _of_npy,
-            '.ply': _of_ply, '.mp4': _of_mp4}
+_READERS = {'.png': _of_png, '.jpg': _of_jpeg, '.tiff': _of_tiff,
+            '.npy': _of_npy, '.ply': _of_ply, '.mp4': _of_mp4}

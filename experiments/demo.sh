@@ -14,5 +14,5 @@ $PYTHON -m dmenet_tf.applications.magnify \
     --sigma=demo_output/maps/chelsea.npy --output_dir=demo_output/refocused
 
 echo 'Open demo_output/maps/chelsea_sigma.png: bright is blurred, the bar is' \
-    'in px; and demo_output/refocused/chelsea_magnified_before_after.png.'
+    'in px; and demo_output/refocused/chelsea_magnified_before_after.jpg.'
 echo "Your own: $PYTHON -m dmenet_tf.predict photo.jpg"

@@ -187,15 +187,15 @@ def test_a_damaged_map_is_a_line_of_the_evaluation(tmp_path):
 
 
 @pytest.mark.slow
-def test_applications_convert_16_bits_by_their_profile(tmp_path):
+def test_applications_keep_the_profile_of_16_bits(tmp_path):
     np.save(tmp_path / 'a.npy', np.zeros(R.shape, np.float32))
     path = tmp_path / 'a.png'
     with_swapped_primaries(path, RGB16)
     done = run('applications.magnify', path, f'--sigma={tmp_path}/a.npy',
                f'--output_dir={tmp_path}/out')
     assert done.returncode == 0, done.stderr
-    shown = iio.imread(tmp_path / 'out/a_magnified.png')
-    np.testing.assert_array_equal(shown, np.round(images.read_image(path)))
+    shown = images.read_image(tmp_path / 'out/a_magnified.png')
+    assert np.abs(shown - images.read_image(path)).max() < 2
     # What the file calls red is green.
     assert np.abs(shown[..., 1] - 255 * RGB[..., 0]).max() < 4
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from dmenet_tf import arrays, images
 
@@ -289,6 +289,53 @@ def test_an_unreadable_file_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, 'open', denied)
     with pytest.raises(PermissionError, match='bad file.png: not readable'):
         images.read_image(path)
+
+
+def test_in_its_own_colours_a_picture_keeps_its_profile(tmp_path):
+    path = saved(tmp_path, Image.fromarray(RGB), 'a.png',
+                 icc_profile=swapped_profile())
+    image, profile = images.read_in_own_colors(path)
+    np.testing.assert_array_equal(image, RGB)
+    assert profile == swapped_profile()
+    grey = saved(tmp_path, Image.fromarray(RGB[..., 0]), 'b.png',
+                 icc_profile=swapped_profile())
+    image, profile = images.read_in_own_colors(grey)
+    np.testing.assert_array_equal(image, images.read_image(grey))
+    assert profile is None  # It is not one of grey; RGB is written.
+    with pytest.raises(FileNotFoundError, match='c.png: no such file'):
+        images.read_in_own_colors(tmp_path / 'c.png')
+
+
+def test_sixteen_bit_colours_of_their_own_keep_their_profile(tmp_path):
+    codes = RNG.integers(0, 65536, (5, 7, 3), np.uint16)
+    deep_png(tmp_path / 'a.png', codes, profile=swapped_profile())
+    image, profile = images.read_in_own_colors(tmp_path / 'a.png')
+    np.testing.assert_allclose(image, codes / 257, atol=1e-4)
+    assert profile == swapped_profile()
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'tif'])
+def test_exif_is_kept_without_what_is_of_the_file(tmp_path, suffix):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make], exif[ExifTags.Base.Orientation] = 'A', 6
+    exif[ExifTags.IFD.Exif] = {ExifTags.Base.FNumber: 2.8}
+    exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: 'N'}
+    path = saved(tmp_path, Image.fromarray(RGB), f'a.{suffix}', exif=exif)
+    kept = images.read_exif(path)
+    assert set(kept) == {ExifTags.Base.Make, ExifTags.IFD.Exif,
+                         ExifTags.IFD.GPSInfo}
+    assert kept.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.FNumber] == 2.8
+    assert kept.get_ifd(ExifTags.IFD.GPSInfo) == {1: 'N'}
+
+
+def test_no_exif_or_an_odd_one_is_an_empty_one(tmp_path):
+    path = saved(tmp_path, Image.fromarray(RGB), 'a.jpg')
+    assert not images.read_exif(path)
+    odd = saved(tmp_path, Image.fromarray(RGB), 'b.jpg',
+                exif=b'Exif\0\0II*\0\xff\xff\xff\xff')
+    assert not images.read_exif(odd)
+    (tmp_path / 'c.jpg').write_text('no picture')
+    assert not images.read_exif(tmp_path / 'c.jpg')
 
 
 def test_folders_hold_visible_pictures_only(tmp_path):

@@ -42,10 +42,15 @@ def test_every_depth_map_says_it(tmp_path, kind):
     assert made_with.read(path) == SAID
 
 
-def test_pictures_of_applications_say_it(tmp_path):
-    inputs.write_picture(PHOTO, tmp_path / 'a.png', SAID)
-    assert made_with.read(tmp_path / 'a.png') == SAID
-    np.testing.assert_array_equal(Image.open(tmp_path / 'a.png'), PHOTO)
+@pytest.mark.parametrize('kind', inputs.KINDS)
+def test_pictures_of_applications_say_it(tmp_path, kind):
+    path = tmp_path / f'a{kind}'
+    inputs.write_picture(PHOTO, path, inputs.Kept())
+    assert made_with.read(path) is None
+    inputs.write_picture(PHOTO, path, inputs.Kept(), SAID)
+    assert made_with.read(path) == SAID
+    shown = np.asarray(Image.open(path)).astype(int)
+    assert np.abs(shown - PHOTO).max() <= (3 if kind == '.jpg' else 0)
 
 
 def test_other_files_do_not_say_it(tmp_path):

@@ -11,10 +11,12 @@ between which its own sigma lies [Lee 2019, Section 5.4, Fig. 9]. lambda of the
 deconvolution follows from the noise, which is measured in the photograph.
 Pixels with sigma below SHARP_SIGMA stay as they are.
 
-A departure from the map as it is, because a border between surfaces is not
-what one Gaussian made of anything, and rings: a blurred edge spreads over what
-is behind it, so a pixel within reach of a sharper surface takes that surface's
-sigma (deconvolution.spread_sharper).
+Departures from the map as it is, because what is deconvolved with a Gaussian
+wider than its blur rings. What the map says of the sharpest region counts as
+sharp (inputs.without_floor). No pixel has more blur than the detail around it
+allows (agreement.py). And a blurred edge spreads over what is behind it, so a
+pixel within reach of a sharper surface takes that surface's sigma
+(sharpening.spread_sharper).
 """
 
 import numpy as np
@@ -22,9 +24,11 @@ import numpy.typing as npt
 from absl import flags
 
 from dmenet_tf import arrays, command
-from dmenet_tf.applications import inputs
+from dmenet_tf.applications import agreement, inputs
+from dmenet_tf.syndof import large
 
 LAYERS = 32
+FACTOR = 1.15  # Layers that differ by less look alike.
 ALPHA = 0.8  # natural images have 0.5 to 0.8 [Krishnan and Fergus 2009]
 SHARP_SIGMA = 0.3  # px
 # Less is not trusted: one Gaussian a layer is no better a model than that.
@@ -33,7 +37,8 @@ MIN_NOISE = 0.005
 
 def deblur(image: npt.ArrayLike, sigma: npt.ArrayLike,
            noise: float | None = None, strength: float = 1.0,
-           alpha: float = ALPHA, layers: int = LAYERS
+           alpha: float = ALPHA, layers: int = LAYERS,
+           progress: large.Progress | None = None
            ) -> npt.NDArray[np.float32]:
     """Returns the all-in-focus photograph.
 
@@ -45,6 +50,8 @@ def deblur(image: npt.ArrayLike, sigma: npt.ArrayLike,
         strength: Of the sharpening: lambda is multiplied by it.
         alpha: Exponent of the prior, in (0, 1].
         layers: The most layers.
+        progress: Goes through an iterable of so many steps, and shows how far
+            it is: lambda steps, total: tqdm.tqdm(steps, total=total).
 
     Returns:
         float32 [h, w, 3] in [0, 255], as estimation.estimate takes it.
@@ -52,20 +59,28 @@ def deblur(image: npt.ArrayLike, sigma: npt.ArrayLike,
     Raises:
         ValueError: An argument is not as above.
     """
-    from dmenet_tf.applications import deconvolution  # Numba, an extra.
-    image = np.float32(arrays.check_image(image) / 255)
+    # Numba, an extra.
+    from dmenet_tf.applications import deconvolution, sharpening
+    image = np.float32(arrays.check_image(image)) / np.float32(255)
     sigma = inputs.check_sigma(sigma, image.shape[:2])
     _check_settings(noise, strength, layers)
     table = deconvolution.shrinkage_table(alpha)
-    spread = deconvolution.spread_sharper(sigma)
-    steps = layer_sigmas(spread, layers)
-    if len(steps) == 1:
-        return 255 * np.clip(image, 0, 1)
+    sigma = _without_floor(sigma)
     noise = estimate_noise(image, sigma) if noise is None else noise
+    sigma = agreement.agreed_sigma(sigma, image, noise)
+    spread = sharpening.spread_sharper(sigma)
+    steps = layer_sigmas(spread, layers)
     precision = strength / max(noise, MIN_NOISE)**2
-    blended = deconvolution.deconvolve_layers(image, spread, steps, precision,
-                                              table)
-    return 255 * np.clip(blended, 0, 1)
+    if len(steps) > 1:
+        image = sharpening.deconvolve_layers(image, spread, steps, precision,
+                                             table, progress)
+    return 255 * np.clip(image, 0, 1)
+
+
+def _without_floor(sigma):
+    """Where a photograph is nowhere sharp, its map shows no floor."""
+    floor = inputs.sharpest(sigma)
+    return inputs.without_floor(sigma, floor * (floor <= inputs.MAX_FLOOR))
 
 
 def _check_settings(noise, strength, layers):
@@ -80,7 +95,7 @@ def _check_settings(noise, strength, layers):
 
 def layer_sigmas(sigma: np.ndarray,
                  layers: int = LAYERS) -> npt.NDArray[np.float32]:
-    """Chooses the layers' sigma, so that each has as many pixels.
+    """Chooses the layers' sigma, each by one factor larger than the last.
 
     Args:
         sigma: [h, w] px.
@@ -93,11 +108,12 @@ def layer_sigmas(sigma: np.ndarray,
     blurred = sigma[sigma > SHARP_SIGMA]
     if not blurred.size:
         return np.array([SHARP_SIGMA], np.float32)
-    steps = np.quantile(blurred, np.linspace(0, 1, layers))
-    # Layers that differ by less look alike.
-    steps = np.unique(np.round(steps, 3))
-    steps = np.maximum(steps, SHARP_SIGMA + 1e-3)
-    return np.unique(np.append(SHARP_SIGMA, steps)).astype(np.float32)
+    low = max(float(blurred.min()), SHARP_SIGMA + 1e-3)
+    high = max(float(blurred.max()), low)
+    needed = int(np.ceil(np.log(high / low) / np.log(FACTOR))) + 1
+    steps = np.geomspace(low, high, min(needed, layers))
+    # As float32 the largest must not lie above all layers.
+    return np.append(SHARP_SIGMA, steps).astype(np.float32)
 
 
 def estimate_noise(image: np.ndarray, sigma: np.ndarray) -> float:
@@ -143,14 +159,12 @@ def main(arguments: list[str]) -> int:
     flag = flags.FLAGS
 
     def work(photograph):
-        return photograph.image, deblur(
-            photograph.image, photograph.sigma, flag.noise, flag.strength,
-            flag.alpha, flag.layers)
+        return deblur(photograph.image, photograph.sigma, flag.noise,
+                      flag.strength, flag.alpha, flag.layers,
+                      inputs.steps_shown)
 
-    return inputs.run(
-        arguments, inputs.comparison_suffixes('deblurred'), work,
-        lambda job, both: inputs.write_before_after(*both, job, 'deblurred'),
-        ['noise', 'strength', 'alpha', 'layers'])
+    return inputs.compare(arguments, 'deblurred', work,
+                          ['noise', 'strength', 'alpha', 'layers'])
 
 
 if __name__ == '__main__':

@@ -1,31 +1,27 @@
 """Deconvolution of a photograph whose blur differs from place to place.
 
-For every sigma of a list the photograph is deconvolved with the Gaussian of
-that sigma, and every pixel blends the two between which its own sigma lies.
-The deconvolution minimises, for x the brightness, or a colour difference, of
-the photograph y,
+What is blurred by one sigma is deconvolved with the Gaussian of that sigma:
+for x the brightness, or a colour difference, of the photograph y,
 
     lambda / 2 ||k * x - y||^2 + sum |grad x|^alpha
 
-by half-quadratic splitting: a point-wise shrinkage of the gradients, which
-does not depend on k, in turn with a linear solve, which is one division where
-convolution is a product [Krishnan and Fergus 2009].
+is minimised by half-quadratic splitting: a point-wise shrinkage of the
+gradients, which does not depend on k, in turn with a linear solve, which is
+one division where convolution is a product [Krishnan and Fergus 2009].
 
 That product is taken between cosine transforms: they are the real FFTs of the
 picture continued by its mirror image. So no border has to be tapered, and no
-number is computed that is its mirror's equal. Two threads, with a fixed set
-of buffers each, share the layers.
+number is computed that is its mirror's equal.
 
 A departure from deconvolving the photograph as it is, because a border between
 surfaces is not what one Gaussian made of anything, and rings: what is blurred
 otherwise than the layer is first replaced by a continuation of what is blurred
-alike (_fill), so each layer has transforms of its own.
+alike (_fill), so each layer has transforms of its own. sharpening.py puts the
+layers together.
 """
 
-import concurrent.futures
 import functools
-import queue
-import threading
+from collections.abc import Iterator, Sequence
 
 import numba
 import numpy as np
@@ -43,47 +39,14 @@ _FIDELITY = 0.12  # lambda = _FIDELITY / noise^2, of the brightness
 _COLOUR_FIDELITY = 0.06  # of the colour differences
 # Blurred alike: within this factor, as a deviation of log(sigma + _SOFT).
 _ALIKE, _SOFT = 0.3, 0.3
-_SHARPER = 1.15  # Surfaces whose sigma differs by less are one.
-_MAX_REACH = 16  # px
 _FAINT = 1e-3  # Coverage where a continuation gives way to the mean.
-_THREADS = 2
 # Brightness and two colour differences. Orthonormal: noise that is alike and
 # independent in R, G and B is so in these.
-_OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32)
-_OPPONENT /= np.linalg.norm(_OPPONENT, axis=1, keepdims=True)
+OPPONENT = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float32)
+OPPONENT /= np.linalg.norm(OPPONENT, axis=1, keepdims=True)
 _TABLE_END, _TABLE_STEPS = 64.0, 16384
 # alpha, threshold, v - shrink(v): see shrinkage_table.
 Table = tuple[float, float, npt.NDArray[np.float32]]
-
-
-@numba.njit(cache=True)
-def spread_sharper(sigma: npt.NDArray[np.float32]
-                   ) -> npt.NDArray[np.float32]:
-    """Gives pixels in the blur of a sharper surface that surface's sigma.
-
-    The edge of a surface is seen where its blur reaches, and there it is as
-    blurred as the surface; deconvolved with a wider Gaussian it would ring.
-
-    Args:
-        sigma: [h, w] px, float32.
-
-    Returns:
-        [h, w] px: the least sigma_q of the clearly sharper pixels q that are
-        within sigma_q px, or else sigma itself.
-    """
-    height, width = sigma.shape
-    out = sigma.copy()
-    for i in range(height):
-        for j in range(width):
-            limit = sigma[i, j] / np.float32(_SHARPER)
-            reach = min(int(limit), _MAX_REACH)
-            for y in range(max(i - reach, 0), min(i + reach + 1, height)):
-                for x in range(max(j - reach, 0), min(j + reach + 1, width)):
-                    there = sigma[y, x]
-                    if (there < limit and there < out[i, j]
-                            and (y - i)**2 + (x - j)**2 <= there * there):
-                        out[i, j] = there
-    return out
 
 
 def shrink(v: np.ndarray, alpha: float) -> np.ndarray:
@@ -155,70 +118,45 @@ def shrinkage_table(alpha: float) -> Table:
     return alpha, start, (v - shrink(v, alpha)).astype(np.float32)
 
 
-def deconvolve_layers(image: npt.NDArray[np.float32], sigma: np.ndarray,
-                      steps: np.ndarray, precision: float,
-                      table: Table) -> npt.NDArray[np.float32]:
-    """Deconvolves every layer and blends them.
+def log_sigma(sigma: np.ndarray) -> npt.NDArray[np.float32]:
+    """What deconvolve() takes: how alike two sigma are is their difference."""
+    return np.log(sigma + np.float32(_SOFT))
+
+
+def deconvolve(planes: Sequence[npt.NDArray[np.float32]],
+               place: npt.NDArray[np.float32], sigma: float, precision: float,
+               table: Table) -> Iterator[npt.NDArray[np.float32]]:
+    """Deconvolves one layer.
 
     Args:
-        image: [h, w, 3], float32.
-        sigma: [h, w] px.
-        steps: Sigma of the layers, [n] px, ascending; the first stands for
-            the photograph as it is.
+        planes: The photograph by OPPONENT: brightness, two colour
+            differences, each [h, w]. Fast where fft.next_fast_len gives h and
+            w themselves.
+        place: log_sigma of the map, [h, w].
+        sigma: Of the layer, px.
         precision: strength / noise^2.
         table: Of shrinkage_table.
 
-    Returns:
-        [h, w, 3], float32.
+    Yields:
+        The planes of the layer, each until the next is asked for.
     """
-    # Between fast sizes the mirror image begins a little late.
-    border = [(0, fft.next_fast_len(n, real=True) - n) for n in sigma.shape]
-    opponent = np.moveaxis(image @ _OPPONENT.T, -1, 0)
-    planes = [np.pad(plane, border, mode='symmetric') for plane in opponent]
-    log_sigma = np.pad(np.log(sigma + _SOFT), border, mode='symmetric')
-    place = np.interp(sigma, steps, np.arange(len(steps))).astype(np.float32)
-    blended = np.maximum(1 - place, 0) * opponent
-    one_at_a_time = threading.Lock()
-    free = queue.SimpleQueue()
-    for _ in range(_THREADS):
-        free.put(np.empty((5,) + log_sigma.shape, np.float32))
-
-    def run(layer):
-        buffers = free.get()
-        try:
-            layers = _deconvolve(planes, log_sigma, steps[layer], precision,
-                                 table, buffers)
-            # Two layers meet in a pixel, and a + b = b + a: the same bits.
-            for target, x in zip(blended, layers, strict=True):
-                with one_at_a_time:
-                    _blend(target, x, place, layer)
-        finally:  # A layer that fails must not leave the others waiting.
-            free.put(buffers)
-
-    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(run, range(1, len(steps))))
-    return np.moveaxis(blended, 0, -1) @ _OPPONENT
-
-
-def _deconvolve(planes, log_sigma, step, precision, table, buffers):
-    """Yields the planes of one layer, each until the next is asked for."""
-    alike, covered, spectrum, *pair = buffers
-    axes = [_axis(n, step) for n in log_sigma.shape]
-    _blurred_alike(alike, log_sigma, step)
+    alike, covered, spectrum, *pair = np.empty((5, *place.shape), np.float32)
+    axes = [_axis(n, sigma) for n in place.shape]
+    _blurred_alike(alike, place, sigma)
     covered[:] = alike
-    _continue(covered, axes, step)
+    _continue(covered, axes, sigma)
     covered += _FAINT
     for channel, plane in enumerate(planes):
-        _fill(spectrum, plane, alike, covered, axes, step)
+        _fill(spectrum, plane, alike, covered, axes, sigma)
         pair[0][:] = spectrum
         fft.dctn(spectrum, norm='ortho', overwrite_x=True)
         fidelity = _COLOUR_FIDELITY if channel else _FIDELITY
         yield _split(spectrum, axes, fidelity * precision, table, pair)
 
 
-def _blurred_alike(alike, log_sigma, step):
+def _blurred_alike(alike, place, step):
     """alike = 1 where sigma is the layer's, 0 where it is far from it."""
-    np.subtract(log_sigma, np.log(step + _SOFT), out=alike)
+    np.subtract(place, np.log(step + _SOFT), out=alike)
     np.square(alike, out=alike)
     alike *= -0.5 / _ALIKE**2
     np.exp(alike, out=alike)
@@ -339,13 +277,3 @@ def _divide(spectrum, x, rows, columns, fidelity):
             k = rows[0, i] * columns[0, j]
             x[i, j] = (fidelity * k * spectrum[i, j] + x[i, j]) / (
                 fidelity * k * k + (rows[1, i] + columns[1, j]))
-
-
-@numba.njit(nogil=True, cache=True)
-def _blend(blended, x, place, layer):
-    """Adds a layer where it is one of a pixel's two nearest."""
-    for i in range(blended.shape[0]):
-        for j in range(blended.shape[1]):
-            weight = np.float32(1) - abs(place[i, j] - np.float32(layer))
-            if weight > 0:
-                blended[i, j] += weight * x[i, j]

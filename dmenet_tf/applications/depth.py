@@ -17,6 +17,7 @@ colour, near bright) and photo_depth.ply (coloured points).
 """
 
 import dataclasses
+import itertools
 import pathlib
 from collections.abc import Mapping
 
@@ -33,6 +34,7 @@ FORMATS = {'npy': '_depth.npy', 'png16': '_depth16.png',
            'color': '_depth.png', 'ply': '_depth.ply'}
 FULL_FRAME_MM = 36.0  # wide
 _FULL_FRAME_DIAGONAL_MM = 43.27
+POINTS = 1_000_000  # 15 MB of .ply
 PSEUDO_RANGE = (1.0, 3.0)  # Where points of pseudo-depth 0 and 1 are put.
 
 
@@ -172,7 +174,8 @@ def camera_of(path: str | pathlib.Path,
 def write(values: npt.NDArray[np.float32], kind: str,
           path: str | pathlib.Path, metric: bool,
           image: np.ndarray | None = None,
-          camera: Camera | None = None, said: str | None = None) -> None:
+          camera: Camera | None = None, said: str | None = None,
+          points: int = POINTS) -> None:
     """Writes a depth map in one format, whole or not at all.
 
     Args:
@@ -183,6 +186,7 @@ def write(values: npt.NDArray[np.float32], kind: str,
         image: [h, w, 3] in [0, 255], for `ply`.
         camera: Camera, for `ply`; without, it is taken to see 50 degrees.
         said: What it was made with, see made_with.
+        points: Of `ply`, the most.
     """
     with files.atomic_path(path) as temporary:
         if kind == 'npy':
@@ -193,8 +197,8 @@ def write(values: npt.NDArray[np.float32], kind: str,
             Image.fromarray(color_depth(values)).save(
                 temporary, pnginfo=made_with.png_info(said))
         else:
-            points = point_cloud(values, metric, image, camera)
-            _write_ply(points, temporary, said)
+            cloud = point_cloud(values, metric, image, camera, points)
+            _write_ply(cloud, temporary, said)
 
 
 def _write_png16(values, path, metric, said):
@@ -237,8 +241,12 @@ def _write_ply(points, path, said):
 
 
 def point_cloud(values: np.ndarray, metric: bool, image: np.ndarray,
-                camera: Camera | None = None) -> np.ndarray:
+                camera: Camera | None = None,
+                points: int = POINTS) -> np.ndarray:
     """Back-projects pixels through a pinhole.
+
+    Of more pixels than `points`, every k-th of every k-th row: a mean over
+    the border of two surfaces would be a point in the air between them.
 
     Args:
         values: [h, w], of depth(); infinite ones are left out.
@@ -246,11 +254,15 @@ def point_cloud(values: np.ndarray, metric: bool, image: np.ndarray,
             PSEUDO_RANGE.
         image: [h, w, 3] in [0, 255].
         camera: Camera, or None: 50 degrees wide.
+        points: The most.
 
     Returns:
         [n], structured: x, y, z float32; red, green, blue uint8.
     """
     height, width = values.shape
+    step = next(k for k in itertools.count(1)
+                if -(-height // k) * -(-width // k) <= points)
+    values, image = values[::step, ::step], image[::step, ::step]
     focal_px = width / (2 * np.tan(np.radians(25)))
     if camera is not None:
         focal_px = width * camera.focal_length_mm / camera.sensor_width_mm
@@ -258,15 +270,15 @@ def point_cloud(values: np.ndarray, metric: bool, image: np.ndarray,
     z = values if metric else near + (far - near) * values
     seen = np.isfinite(z)
     rows, columns = np.nonzero(seen)
-    points = np.empty(len(rows), [(name, '<f4') for name in 'xyz'] + [
+    cloud = np.empty(len(rows), [(name, '<f4') for name in 'xyz'] + [
         (name, 'u1') for name in ('red', 'green', 'blue')])
-    points['z'] = z[seen]
-    points['x'] = (columns + 0.5 - width / 2) / focal_px * z[seen]
-    points['y'] = (rows + 0.5 - height / 2) / focal_px * z[seen]
+    cloud['z'] = z[seen]
+    cloud['x'] = (step * columns + 0.5 - width / 2) / focal_px * z[seen]
+    cloud['y'] = (step * rows + 0.5 - height / 2) / focal_px * z[seen]
     colors = np.round(np.clip(image[seen], 0, 255)).astype(np.uint8)
     for c, name in enumerate(('red', 'green', 'blue')):
-        points[name] = colors[:, c]
-    return points
+        cloud[name] = colors[:, c]
+    return cloud
 
 
 def define_flags() -> None:
@@ -279,6 +291,8 @@ def define_flags() -> None:
     flags.register_validator(
         'format', lambda kinds: bool(kinds) and set(kinds) <= set(FORMATS),
         f'must be of {", ".join(FORMATS)}, separated by commas.')
+    flags.DEFINE_integer('points', POINTS, 'Of ply, the most: of more pixels '
+                         'every k-th of every k-th row.', lower_bound=1)
     for field, meaning in (
             ('focal_length_mm', 'F.'), ('f_number', 'N, such as 1.8.'),
             ('focus_distance_m', 'From the lens to what is in focus.'),
@@ -303,11 +317,12 @@ def main(arguments: list[str]) -> int:
         paths = [job.path(FORMATS[kind]) for kind in flag.format]
         for kind, path in zip(flag.format, paths, strict=True):
             write(values, kind, path, camera is not None, image, camera,
-                  job.settings)
+                  job.settings, flag.points)
         return f'{paths[-1]} ({"metres" if camera else "pseudo-depth"})'
 
-    return inputs.run(arguments, [FORMATS[kind] for kind in flag.format],
-                      work, write_all, ['focus', *fields], FORMATS.values())
+    suffixes = [FORMATS[kind] for kind in flag.format]
+    return inputs.run(arguments, lambda job: suffixes, work, write_all,
+                      ['focus', 'points', *fields], FORMATS.values())
 
 
 if __name__ == '__main__':

@@ -15,7 +15,7 @@ from absl import flags
 
 from dmenet_tf import arrays, command
 from dmenet_tf.applications import inputs
-from dmenet_tf.syndof import render
+from dmenet_tf.syndof import large
 
 KERNELS = ('exact', 'paper')
 MAX_SIGMA = 60.0  # px; wider blur has no more to show
@@ -73,19 +73,26 @@ def layers_by_blur(sigma: np.ndarray, limit: int = _LAYERS
     Returns:
         layer [h, w] int32, 0 = most blurred; sigma of each layer [n] px.
     """
-    values, layer = np.unique(sigma, return_inverse=True)
-    if len(values) > limit:
-        step = max(float(values[-1]) / (limit - 1), 1e-6)
-        codes, layer = np.unique(np.rint(sigma / step).astype(np.int32),
-                                 return_inverse=True)
-        values = codes * step
-    layer = (len(values) - 1 - layer).reshape(sigma.shape)
-    return layer.astype(np.int32), values[::-1].astype(np.float32)
+    values = np.unique(sigma[::8, ::8])
+    if len(values) <= limit:  # Else it is not worth sorting all.
+        values = np.unique(sigma)
+    if len(values) <= limit:
+        layer = np.searchsorted(values, sigma)
+    else:
+        step = max(float(sigma.max()) / (limit - 1), 1e-6)
+        codes = np.rint(sigma / np.float32(step)).astype(np.int32)
+        found = np.bincount(codes.ravel()) > 0
+        values = np.flatnonzero(found) * step
+        layer = (np.cumsum(found) - 1)[codes]
+    return (np.int32(len(values) - 1 - layer),
+            values[::-1].astype(np.float32))
 
 
 def magnify(image: npt.ArrayLike, sigma: npt.ArrayLike, strength: float = 3.0,
             kernel: str = 'exact', focus_on: tuple[int, int] | None = None,
-            max_sigma: float = MAX_SIGMA) -> npt.NDArray[np.float32]:
+            max_sigma: float = MAX_SIGMA,
+            progress: large.Progress | None = None
+            ) -> npt.NDArray[np.float32]:
     """Magnifies the defocus blur of a photograph.
 
     Args:
@@ -95,7 +102,10 @@ def magnify(image: npt.ArrayLike, sigma: npt.ArrayLike, strength: float = 3.0,
         strength: m, the factor by which blur grows; the paper shows 8.
         kernel: 'exact' or 'paper', see added_sigma.
         focus_on: (x, y), px: what is as blurred as this pixel stays as it is.
+            None: what is sharpest stays, see inputs.without_floor.
         max_sigma: Bound of what is added, px.
+        progress: Goes through an iterable of so many steps, and shows how far
+            it is: lambda steps, total: tqdm.tqdm(steps, total=total).
 
     Returns:
         float32 [h, w, 3] in [0, 255], as estimation.estimate takes it.
@@ -103,12 +113,16 @@ def magnify(image: npt.ArrayLike, sigma: npt.ArrayLike, strength: float = 3.0,
     Raises:
         ValueError: An argument is not as above.
     """
-    image = np.float32(arrays.check_image(image) / 255)
+    image = np.float32(arrays.check_image(image))
     sigma = inputs.check_sigma(sigma, image.shape[:2])
     focus = None if focus_on is None else _sigma_at(sigma, *focus_on)
+    if focus is None:
+        floor = min(inputs.sharpest(sigma), inputs.MAX_FLOOR)
+        sigma = inputs.without_floor(sigma, floor)
     added = added_sigma(sigma, strength, kernel, focus, max_sigma)
     layer, per_layer = layers_by_blur(added)
-    return 255 * np.clip(render.blend_layers(image, layer, per_layer), 0, 1)
+    return np.clip(large.blend_large(image, layer, per_layer, progress),
+                   0, 255)
 
 
 def _sigma_at(sigma, x, y):
@@ -151,13 +165,12 @@ def main(arguments: list[str]) -> int:
     focus_on = _focus_on(flag.focus_on)
 
     def work(photograph):
-        return photograph.image, magnify(
-            photograph.image, photograph.sigma, flag.strength, flag.kernel,
-            focus_on, flag.max_sigma)
+        return magnify(photograph.image, photograph.sigma, flag.strength,
+                       flag.kernel, focus_on, flag.max_sigma,
+                       inputs.steps_shown)
 
-    return inputs.run(
-        arguments, inputs.comparison_suffixes('magnified'), work,
-        lambda job, both: inputs.write_before_after(*both, job, 'magnified'),
+    return inputs.compare(
+        arguments, 'magnified', work,
         ['strength', 'kernel', 'focus_on', 'max_sigma'])
 
 

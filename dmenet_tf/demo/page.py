@@ -22,6 +22,8 @@ from dmenet_tf.syndof import pairs, rgbd
 SCALES = {'several': 'auto', 'full size alone': 1}
 OWN_PAIR = 'My own pair'
 _HEAVY = {'concurrency_limit': 1, 'concurrency_id': 'network'}
+# Where a function has it as a default, gradio shows a bar.
+_PROGRESS = gr.Progress()
 # While a slider moves, only its last place counts.
 _LIVE = {'concurrency_limit': 1, 'concurrency_id': 'render',
          'trigger_mode': 'always_last', 'show_progress': 'hidden'}
@@ -205,10 +207,11 @@ def _build_refocus(job):
                          elem_id='strength')
     both, files = _comparison('refocused')
 
-    def refocus(job, place, strength):
+    def refocus(job, place, strength, progress=_PROGRESS):
         if job is None or place is None:
             return None, None
-        before, after, paths = work.refocus(job, strength, place)
+        before, after, paths = work.refocus(job, strength, place,
+                                            _shown(progress))
         return (before, after), paths
 
     def focus(job, event: gr.SelectData):
@@ -223,6 +226,11 @@ def _build_refocus(job):
     job.change(lambda job: (job and work.shown(job)[0], None, None, None),
                job, [picture, place, both, files], queue=False,
                api_visibility='private')
+
+
+def _shown(progress):
+    """gradio's bar, as the applications show how far they are."""
+    return lambda steps, total: progress.tqdm(steps, total=total, unit='parts')
 
 
 def _marked(job, place):
@@ -243,15 +251,15 @@ def _comparison(elem_id):
 
 
 def _build_sharpen(job):
-    gr.Markdown('All in focus, by deconvolution with the map. It rings where '
-                'the map says more blur than there is; less strength is '
+    gr.Markdown('All in focus, by deconvolution with the map, as far as the '
+                'photograph itself bears the map out; less strength is '
                 f'gentler. {_REDUCED}')
-    strength = gr.Slider(0.1, 3, 0.3, step=0.1, label='Strength')
+    strength = gr.Slider(0.1, 3, 1, step=0.1, label='Strength')
     button = gr.Button('Sharpen', variant='primary')
     both, files = _comparison('sharpened')
 
-    def sharpen(job, strength):
-        before, after, paths = work.sharpen(job, strength)
+    def sharpen(job, strength, progress=_PROGRESS):
+        before, after, paths = work.sharpen(job, strength, _shown(progress))
         return (before, after), paths
 
     button.click(_needs_map(sharpen), [job, strength], [both, files],

@@ -28,7 +28,15 @@ from dmenet_tf import (
     weights,
 )
 from dmenet_tf.applications import deblur, depth, inputs, magnify
-from dmenet_tf.syndof import capture, check, develop, generate, pairs, render
+from dmenet_tf.syndof import (
+    capture,
+    check,
+    develop,
+    generate,
+    large,
+    pairs,
+    render,
+)
 
 SHOWN_SIDE = 1200  # px
 # Refocusing and sharpening larger ones would keep the others waiting.
@@ -240,25 +248,35 @@ def read_out(job: jobs.Job, place: tuple[float, float]) -> str:
 
 @_returning_memory
 def refocus(job: jobs.Job, strength: float,
-            place: tuple[float, float] | None = None
+            place: tuple[float, float] | None = None,
+            progress: large.Progress | None = None
             ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Magnifies the blur around what was clicked.
+
+    Args:
+        job: Of map_upload.
+        strength: See magnify.magnify.
+        place: Of the click on what is shown; None: see there.
+        progress: See there.
 
     Returns:
         before, after, uint8, as shown; the paths of the files.
     """
     before = working(job)
     focus = None if place is None else locate(job, place, before.shape[:2])
-    after = magnify.magnify(before, read_sigma(job), strength, focus_on=focus)
+    after = magnify.magnify(before, read_sigma(job), strength, focus_on=focus,
+                            progress=progress)
     return _compared(job, before, after, 'magnified')
 
 
 @_returning_memory
-def sharpen(job: jobs.Job, strength: float
+def sharpen(job: jobs.Job, strength: float,
+            progress: large.Progress | None = None
             ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Brings all into focus; returns as refocus()."""
     before = working(job)
-    after = deblur.deblur(before, read_sigma(job), strength=strength)
+    after = deblur.deblur(before, read_sigma(job), strength=strength,
+                          progress=progress)
     return _compared(job, before, after, 'deblurred')
 
 
@@ -268,10 +286,12 @@ def working(job: jobs.Job) -> npt.NDArray[np.uint8]:
 
 
 def _compared(job, before, after, name):
-    inputs.write_before_after(before, after, job, name)
+    # working() has it in sRGB.
+    kept = inputs.Kept(images.read_exif(job.photograph))
+    inputs.write_before_after(before, after, job, name, kept)
+    suffixes = inputs.comparison_suffixes(name, inputs.kind_of(job))
     return (fitted(before), fitted(develop.to_bytes(after / 255)),
-            [str(job.path(suffix))
-             for suffix in inputs.comparison_suffixes(name)])
+            [str(job.path(suffix)) for suffix in suffixes])
 
 
 @_returning_memory

@@ -14,7 +14,7 @@ STRIP = 16  # columns
 LANES = 4 * STRIP  # premultiplied R, G, B and the mask, interleaved
 
 
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
 def pixels_by_layer(layer: np.ndarray, count: int
                     ) -> tuple[np.ndarray, np.ndarray]:
     """Counting sort: pixel numbers by layer, row by row within each.
@@ -40,18 +40,20 @@ def pixels_by_layer(layer: np.ndarray, count: int
     return order, start
 
 
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
 def blend_separable(canvas: np.ndarray, image: np.ndarray, order: np.ndarray,
                     start: np.ndarray, weights: np.ndarray,
-                    offset: np.ndarray) -> None:
+                    offset: np.ndarray, scale: int = 1) -> None:
     """Blends layer after layer by separable kernels.
 
     Args:
-        canvas: [h, strips, LANES], float32, changed in place.
+        canvas: [ceil(h / scale), strips, LANES], float32, changed in place.
         image: [h, w, 3], float32.
         order, start: Of pixels_by_layer.
-        weights: 1-D kernels, one after the other, float32.
+        weights: 1-D kernels, one after the other, float32; in px of the
+            canvas, and longer than 1 where scale is not 1.
         offset: [n + 1], where each layer's kernel begins.
+        scale: Pixels of the image along a side of one of the canvas.
     """
     height, strips, lanes = canvas.shape
     rows = np.zeros((height, strips * lanes), np.float32)
@@ -64,10 +66,10 @@ def blend_separable(canvas: np.ndarray, image: np.ndarray, order: np.ndarray,
         if len(kernel) == 1:
             _put_sharp(canvas, image, pixels)
             continue
-        _scatter_rows(rows, touched, image, pixels, kernel)
+        _scatter_rows(rows, touched, image, pixels, kernel, scale)
         width = image.shape[1]
-        _blend_columns(canvas, rows, touched, pixels[0] // width,
-                       pixels[-1] // width, kernel)
+        _blend_columns(canvas, rows, touched, pixels[0] // width // scale,
+                       pixels[-1] // width // scale, kernel)
 
 
 @numba.njit(cache=True)
@@ -83,21 +85,25 @@ def _put_sharp(canvas, image, pixels):
 
 
 @numba.njit(cache=True)
-def _scatter_rows(rows, touched, image, pixels, kernel):
+def _scatter_rows(rows, touched, image, pixels, kernel, scale):
     """Blurs a layer's own pixels along their rows and notes the strips."""
     width = image.shape[1]
+    last = (width - 1) // scale
     radius = len(kernel) // 2
+    share = np.float32(1 / scale**2)
     for pixel in pixels:
         y, x = pixel // width, pixel % width
-        r, g, b = image[y, x, 0], image[y, x, 1], image[y, x, 2]
-        left, right = max(x - radius, 0), min(x + radius, width - 1)
+        r, g, b = (share * image[y, x, 0], share * image[y, x, 1],
+                   share * image[y, x, 2])
+        y, x = y // scale, x // scale
+        left, right = max(x - radius, 0), min(x + radius, last)
         taps = kernel[left - x + radius:right - x + radius + 1]
         line = rows[y, 4 * left:4 * right + 4]
         for j in range(len(taps)):
             line[4 * j] += taps[j] * r
             line[4 * j + 1] += taps[j] * g
             line[4 * j + 2] += taps[j] * b
-            line[4 * j + 3] += taps[j]
+            line[4 * j + 3] += taps[j] * share
         for strip in range(left // STRIP, right // STRIP + 1):
             touched[strip, y] = True
 

@@ -34,10 +34,15 @@ def gaussian_kernel(sigma: float) -> npt.NDArray[np.float32]:
     """
     if sigma < SHARP_SIGMA:
         return np.ones(1, np.float32)
-    radius = int(KERNEL_SIGMAS * sigma + 0.5)
-    x = np.arange(-radius, radius + 1)
+    reach = radius(sigma)
+    x = np.arange(-reach, reach + 1)
     weights = np.exp(-0.5 * (x / sigma) ** 2)
     return (weights / weights.sum()).astype(np.float32)
+
+
+def radius(sigma: float) -> int:
+    """How far gaussian_kernel reaches, px, where it is not a single weight."""
+    return int(KERNEL_SIGMAS * sigma + 0.5)
 
 
 def disc_kernel(sigma: float) -> npt.NDArray[np.float64]:
@@ -81,9 +86,9 @@ def blend_layers(image: npt.ArrayLike, layer: npt.ArrayLike,
         ValueError: Shapes or values are not as above.
     """
     image, layer, sigma = check_layers(image, layer, sigma)
-    canvas = _new_canvas(layer.shape)
+    canvas = new_canvas(layer.shape)
     _blend_onto(canvas, image, layer, sigma, kernel, 0)
-    return _flatten(canvas, layer.shape)
+    return flatten(canvas, layer.shape)
 
 
 def blend_filled(image: npt.ArrayLike, layer: npt.ArrayLike,
@@ -108,7 +113,7 @@ def blend_filled(image: npt.ArrayLike, layer: npt.ArrayLike,
         ValueError: As blend_layers.
     """
     image, layer, sigma = check_layers(image, layer, sigma)
-    canvas = _new_canvas(layer.shape)
+    canvas = new_canvas(layer.shape)
     hidden = layer >= front
     if hidden.any() and not hidden.all():
         y, x = ndimage.distance_transform_edt(
@@ -117,7 +122,7 @@ def blend_filled(image: npt.ArrayLike, layer: npt.ArrayLike,
         _blend_onto(canvas, image, layer, sigma, kernel, front)
     else:
         _blend_onto(canvas, image, layer, sigma, kernel, 0)
-    return _flatten(canvas, layer.shape)
+    return flatten(canvas, layer.shape)
 
 
 def blend_layers_reference(image: npt.ArrayLike, layer: npt.ArrayLike,
@@ -169,7 +174,7 @@ def check_layers(image: npt.ArrayLike, layer: npt.ArrayLike,
             np.ascontiguousarray(layer, np.int32), sigma.astype(np.float32))
 
 
-def _new_canvas(shape):
+def new_canvas(shape: tuple[int, int]) -> npt.NDArray[np.float32]:
     """An empty canvas for images of shape (h, w): [h, strips, lanes]."""
     from dmenet_tf.syndof import loops  # Numba, an extra, where it is used.
     strips = -(-shape[1] // loops.STRIP)
@@ -181,15 +186,11 @@ def _blend_onto(canvas, image, layer, sigma, kernel, first):
     if not isinstance(kernel, Aperture) and kernel not in KERNELS:
         raise ValueError(f'kernel must be one of {KERNELS}. Received: '
                          f'{kernel!r}.')
-    from dmenet_tf.syndof import loops
-    order, start = loops.pixels_by_layer(layer, len(sigma))
-    start[:first + 1] = start[first]  # Layers before it become empty.
     if kernel == 'gaussian':
-        kernels = [gaussian_kernel(s) for s in sigma]
-        offset = np.cumsum([0] + [len(k) for k in kernels])
-        loops.blend_separable(canvas, image, order, start,
-                              np.concatenate(kernels), offset)
+        blend_gaussians(canvas, image, layer, sigma, first)
         return
+    from dmenet_tf.syndof import loops
+    order, start = _pixels_by_layer(layer, sigma, first)
     zones, zone, edges = 1, np.zeros(layer.shape, np.int32), []
     if kernel == 'disc':
         edges = [_disc_edges(s) for s in sigma]
@@ -200,6 +201,36 @@ def _blend_onto(canvas, image, layer, sigma, kernel, first):
     loops.blend_steps(canvas, image, order, start, zone.ravel(), zones,
                       np.concatenate([place for place, _ in edges]),
                       np.concatenate([step for _, step in edges]), offset)
+
+
+def blend_gaussians(canvas: npt.NDArray[np.float32],
+                    image: npt.NDArray[np.float32],
+                    layer: npt.NDArray[np.int32], sigma: np.ndarray,
+                    first: int = 0, scale: int = 1) -> None:
+    """Blends layers over what the canvas holds, in place.
+
+    Args:
+        canvas: Of new_canvas, for ceil(h / scale) and ceil(w / scale).
+        image: [h, w, 3].
+        layer: [h, w]; those from n on are left out.
+        sigma: [n], px of the canvas; not sharp where scale is not 1.
+        first: The layers before this one are left out too.
+        scale: Pixels of the image along a side of one of the canvas.
+    """
+    from dmenet_tf.syndof import loops
+    order, start = _pixels_by_layer(layer, sigma, first)
+    kernels = [gaussian_kernel(s) for s in sigma]
+    offset = np.cumsum([0] + [len(k) for k in kernels])
+    loops.blend_separable(canvas, image, order, start,
+                          np.concatenate(kernels), offset, scale)
+
+
+def _pixels_by_layer(layer, sigma, first):
+    """loops.pixels_by_layer, without pixels before `first` or after sigma."""
+    from dmenet_tf.syndof import loops
+    order, start = loops.pixels_by_layer(layer, len(sigma) + 1)
+    start[:first + 1] = start[first]
+    return order, start[:-1]
 
 
 def _edges_of(aperture, used, sigma):
@@ -225,7 +256,8 @@ def _edges(kernel):
     return places, steps[dy, dx]
 
 
-def _flatten(canvas, shape):
+def flatten(canvas: npt.NDArray[np.float32], shape: tuple[int, int]
+            ) -> npt.NDArray[np.float32]:
     """Divides by the blended mask: canvas -> [h, w, 3]."""
     height, width = shape
     pixels = canvas.reshape(height, -1, 4)[:, :width]

@@ -48,8 +48,8 @@ def main(folder):
     write(sheet([
         [panel(PHOTOGRAPH, 'photograph'),
          panel(folder / 'chelsea_sigma.png', 'its defocus map')],
-        [panel(folder / 'chelsea_magnified.png', 'refocused: the rest softer'),
-         panel(folder / 'chelsea_deblurred.png', 'sharpened')]]), 'four.jpg')
+        [panel(folder / 'chelsea_magnified.jpg', 'refocused: the rest softer'),
+         panel(folder / 'chelsea_deblurred.jpg', 'sharpened')]]), 'four.jpg')
     preview = Image.open(folder / 'preview.png').convert('RGB')
     preview.thumbnail((1400, 1400), Image.LANCZOS)
     write(preview, 'preview.jpg')

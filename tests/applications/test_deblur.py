@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from dmenet_tf.applications import deblur, deconvolution
+from dmenet_tf.applications import deblur
 from dmenet_tf.syndof import capture, check, pairs, render
 
 SAMPLES = pathlib.Path(__file__).parents[2] / 'data/samples/rgbd'
@@ -43,22 +43,18 @@ def test_noise_is_measured_through_texture_and_blur():
         assert found == pytest.approx(noise, rel=0.08)
 
 
-def test_layers_hold_equally_many_pixels_and_begin_where_blur_does():
-    sigma = np.r_[np.zeros(50), np.linspace(0.5, 1, 900),
-                  np.linspace(1, 7, 100)].reshape(30, 35).astype(np.float32)
-    steps = deblur.layer_sigmas(sigma, 10)
-    assert len(steps) == 11 and steps[0] == np.float32(deblur.SHARP_SIGMA)
-    counts, _ = np.histogram(sigma[sigma > 0.3], steps[1:])
-    np.testing.assert_allclose(counts, 1000 / 9, atol=2)
-
-
-def test_pixels_in_the_blur_of_a_sharper_surface_take_its_sigma():
-    sigma = np.full((9, 20), 4, np.float32)
-    sigma[:, :10] = 2
-    spread = deconvolution.spread_sharper(sigma)
-    np.testing.assert_array_equal(spread[4], [2] * 12 + [4] * 8)
-    np.testing.assert_array_equal(
-        deconvolution.spread_sharper(np.full((9, 20), 4, np.float32)), 4)
+def test_layers_are_one_factor_apart_over_what_is_blurred():
+    sigma = np.r_[np.zeros(50), np.linspace(0.5, 4, 950)].astype(np.float32)
+    sigma = sigma.reshape(25, 40)
+    steps = deblur.layer_sigmas(sigma)
+    assert steps[0] == np.float32(deblur.SHARP_SIGMA)
+    np.testing.assert_allclose(steps[[1, -1]], [0.5, 4])
+    np.testing.assert_allclose(steps[2:] / steps[1:-1], 8 ** (1 / 15),
+                               rtol=1e-6)
+    assert 8 ** (1 / 15) < deblur.FACTOR < 8 ** (1 / 14)
+    assert len(deblur.layer_sigmas(sigma, 10)) == 11
+    np.testing.assert_allclose(deblur.layer_sigmas(np.full((2, 2), 3.0)),
+                               [deblur.SHARP_SIGMA, 3])
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 40), (3, 2), (37, 53)])
@@ -78,13 +74,34 @@ def test_runs_give_the_same_bits():
 
 
 def test_sharp_pixels_stay_as_they_are():
-    image = add_noise(texture(40, 60))
+    sharp = texture(40, 60)
+    image = add_noise(sharp)
     sigma = np.zeros((40, 60), np.float32)
     np.testing.assert_allclose(deblurred(image, sigma), image, atol=1e-6)
     sigma[:, 30:] = 2
+    sharp[:, 30:] = ndimage.gaussian_filter(sharp, (2, 2, 0))[:, 30:]
+    image = add_noise(sharp)
     result = deblurred(image, sigma)
     np.testing.assert_allclose(result[:, :30], image[:, :30], atol=1e-6)
     assert np.abs(result[:, 32:] - image[:, 32:]).max() > 0.05
+
+
+def test_a_map_that_says_too_much_does_not_ring():
+    """A sharp step, and one that is blurred by less than the map says."""
+    step = np.zeros((64, 96, 3), np.float32) + 0.2
+    step[:, 48:] = 0.8
+    for blur in (0, 1.2):
+        image = add_noise(ndimage.gaussian_filter(step, (0, blur, 0)), 0.004)
+        result = deblurred(image, np.full((64, 96), 3, np.float32))
+        middle = result[8:-8].mean((0, 2))
+        assert middle.min() > 0.16 and middle.max() < 0.84, blur
+
+
+def test_what_the_map_says_of_the_sharpest_stays_as_it_is():
+    """Estimated maps end at some tenths of a pixel."""
+    image = add_noise(ndimage.gaussian_filter(texture(64, 64), (1, 1, 0)))
+    sigma = np.random.default_rng(0).uniform(0.4, 0.6, (64, 64))
+    np.testing.assert_allclose(deblurred(image, sigma), image, atol=1e-6)
 
 
 def test_a_rendered_scene_comes_nearer_to_its_truth():

@@ -136,3 +136,15 @@ def test_a_picture_whose_exif_pillow_cannot_read_has_none(tmp_path):
     Image.new('RGB', (4, 4)).save(path)
     path.write_bytes(path.read_bytes()[:40])
     assert depth.read_exif(path) == {}
+
+
+def test_points_beyond_the_budget_are_left_out_evenly():
+    values = np.arange(1, 71, dtype=np.float32).reshape(7, 10)
+    image = np.stack([values] * 3, -1)
+    whole = depth.point_cloud(values, True, image, points=70)
+    assert len(whole) == 70
+    few = depth.point_cloud(values, True, image, points=69)
+    # Every second of every second row, where they were.
+    expected = whole.reshape(7, 10)[::2, ::2].ravel()
+    np.testing.assert_array_equal(few, expected)
+    assert len(depth.point_cloud(values, True, image, points=1)) == 1

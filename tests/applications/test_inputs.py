@@ -12,9 +12,9 @@ import imagecodecs
 import numpy as np
 import pytest
 from absl import flags
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageCms
 
-from dmenet_tf import arrays, maps, network_flags
+from dmenet_tf import arrays, jobs, maps, network_flags
 from dmenet_tf.applications import deblur, inputs, magnify
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -42,6 +42,14 @@ def test_a_map_of_another_size_is_scaled_with_its_unit():
 def test_bad_maps_are_refused(sigma, message):
     with pytest.raises(ValueError, match=message):
         inputs.check_sigma(sigma, (4, 4))
+
+
+def test_what_a_map_says_of_the_sharpest_becomes_sharp():
+    sigma = np.float32([[0.2, 0.4, 0.6], [0.9, 1.2, 5]])
+    np.testing.assert_allclose(inputs.without_floor(sigma, 0.4),
+                               [[0, 0, 0], [0.45, 1.2, 5]], atol=1e-6)
+    np.testing.assert_array_equal(inputs.without_floor(sigma, 0), sigma)
+    assert inputs.sharpest(np.r_[np.full(6, 0.3), np.full(94, 2)]) == 0.3
 
 
 @pytest.mark.parametrize('work', [
@@ -100,6 +108,48 @@ def test_commands_work_on_folders(folder, tmp_path, name, flags, expected):
     assert said[0] == f'2 photographs done, results in {tmp_path}.'
     assert [pathlib.Path(line.split()[0]).name[0] for line in said[1:]] == [
         'a', 'b']
+
+
+@pytest.mark.parametrize('suffix, kind', [
+    ('.JPG', '.jpg'), ('.tif', '.tiff'), ('.png', '.png'), ('.webp', '.jpg'),
+    ('.bmp', '.png')])
+def test_results_are_of_the_photographs_kind(tmp_path, suffix, kind):
+    job = jobs.Job(tmp_path / f'a{suffix}', tmp_path / 'out/a')
+    picture = RNG.integers(0, 256, (6, 8, 3), np.uint8)
+    path = inputs.write_before_after(picture, picture / 2, job, 'soft',
+                                     inputs.Kept())
+    assert path.name == f'a_soft{kind}'
+    with Image.open(path) as shown, Image.open(
+            tmp_path / f'out/a_soft_before_after{kind}') as both:
+        assert shown.format == {'.jpg': 'JPEG', '.tiff': 'TIFF',
+                                '.png': 'PNG'}[kind]
+        assert both.size == (16, 6)
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'tif', 'png'])
+def test_results_keep_exif_and_profile_and_are_upright(tmp_path, suffix):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB'))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Model], exif[ExifTags.Base.Orientation] = 'A', 6
+    exif[ExifTags.IFD.Exif] = {ExifTags.Base.FNumber: 2.8}
+    photo = RNG.integers(0, 256, (30, 40, 3), np.uint8)
+    Image.fromarray(photo).save(tmp_path / f'a.{suffix}', exif=exif,
+                                icc_profile=profile.tobytes())
+    np.save(tmp_path / 'a.npy', np.zeros((40, 30), np.float32))
+    done = run('magnify', tmp_path / f'a.{suffix}',
+               f'--sigma={tmp_path}/a.npy', f'--output_dir={tmp_path}/out')
+    assert done.returncode == 0, done.stderr
+    [path] = (tmp_path / 'out').glob('a_magnified.*')
+    with Image.open(path) as result:
+        assert result.size == (30, 40)
+        assert result.info['icc_profile'] == profile.tobytes()
+        found = result.getexif()
+    assert found[ExifTags.Base.Model] == 'A'
+    assert found.get(ExifTags.Base.Orientation, 1) == 1
+    assert found.get_ifd(ExifTags.IFD.Exif) == {ExifTags.Base.FNumber: 2.8}
+    again = run('magnify', tmp_path / f'a.{suffix}',
+                f'--sigma={tmp_path}/a.npy', f'--output_dir={tmp_path}/out')
+    assert '1 had theirs already' in again.stdout
 
 
 def test_bad_photographs_cost_one_line_each(folder, tmp_path):

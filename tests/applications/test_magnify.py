@@ -53,6 +53,18 @@ def test_one_strength_with_the_exact_kernel_changes_nothing():
     np.testing.assert_allclose(magnified(IMAGE, sigma, 1), IMAGE, atol=1e-6)
 
 
+def test_the_sharpest_region_stays_though_its_map_is_not_0():
+    """Estimated maps end at some tenths of a pixel."""
+    sigma = RNG.uniform(0.4, 0.58, IMAGE.shape[:2]).astype(np.float32)
+    sigma[:, 40:] = 3
+    result = magnified(IMAGE, sigma, 3)
+    # What is blurred spreads over it by 3 sqrt(8) 3 px.
+    np.testing.assert_allclose(result[:, :40], IMAGE[:, :40], atol=1e-6)
+    blurred = magnified(IMAGE, np.where(sigma == 3, sigma, 0), 3)
+    np.testing.assert_allclose(result, blurred, atol=1e-6)
+    assert np.abs(result[:, 45:] - IMAGE[:, 45:]).max() > 0.1
+
+
 def test_focus_moves_to_the_chosen_pixel():
     sigma = np.full(IMAGE.shape[:2], 0.0, np.float32)
     sigma[:, 30:] = 3
@@ -66,6 +78,10 @@ def test_layers_are_ordered_by_blur_and_bounded():
     layer, values = magnify.layers_by_blur(sigma, 20)
     assert len(values) <= 20 and np.all(np.diff(values) < 0)
     np.testing.assert_allclose(values[layer], sigma, atol=7 / 19)
+    # Those that a quick look has missed count too.
+    sigma = np.zeros((50, 50), np.float32)
+    sigma[1::8] = RNG.uniform(0, 7, sigma[1::8].shape)
+    assert len(magnify.layers_by_blur(sigma, 20)[1]) <= 20
     few = np.float32([[1, 2], [2, 0]])
     layer, values = magnify.layers_by_blur(few)
     np.testing.assert_array_equal(values[layer], few)
