@@ -85,8 +85,9 @@ def define_flags() -> None:
         'a mask is sharp, as in DUT-DBD and EBD.')
     flags.DEFINE_enum(
         'prediction_unit', 'px', UNITS, 'What --predictions hold: sigma in '
-        'px; network maps of a convention (codes / their maximum); or score: '
-        'any scale, fitted to each truth by a line. Masks need no unit; with '
+        'px; the radius in px of a disc that blurs alike (disc_radius); '
+        'network maps of a convention (codes / their maximum); or score: any '
+        'scale, fitted to each truth by a line. Masks need no unit; with '
         'this or --prediction_scale, accuracy at a threshold in px is told '
         'too.')
     flags.DEFINE_float(

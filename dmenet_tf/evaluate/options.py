@@ -9,7 +9,8 @@ from dmenet_tf import metrics, optics
 
 MASKS = ('cuhk', 'detection')  # Protocols whose truth is blurred or not.
 PROTOCOLS = (*MASKS, 'rtf', 'syndof', 'sigma', 'uniform')
-UNITS = ('px', *optics.CONVENTIONS, 'score')  # Of foreign maps.
+# Of foreign maps.
+UNITS = ('px', 'disc_radius', *optics.CONVENTIONS, 'score')
 BLURS = (0.0, 1.0, 2.0, 4.0, 6.0)  # px, of uniform
 _METHODS = ('model', 'predictions', 'baseline')
 

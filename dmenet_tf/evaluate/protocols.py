@@ -134,7 +134,7 @@ def read_prediction(path: pathlib.Path, settings: Settings,
     if unit == 'score':
         return values
     values = values.astype(np.float64)
-    if settings.prediction_unit != 'px':
+    if settings.prediction_unit in optics.CONVENTIONS:
         return optics.sigma_from_defocus(values / full,
                                          settings.prediction_unit)
     if full != 1 and settings.prediction_scale is None:
@@ -142,7 +142,11 @@ def read_prediction(path: pathlib.Path, settings: Settings,
                          '--prediction_scale (px per code) or '
                          '--prediction_unit.')
     scale = settings.prediction_scale
-    return values * (1.0 if scale is None else scale)
+    values = values * (1.0 if scale is None else scale)
+    if settings.prediction_unit == 'disc_radius':
+        # A map of another tool may be a little below 0.
+        return optics.sigma_from_disc_radius(np.maximum(values, 0))
+    return values
 
 
 def _largest_code(dtype):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from dmenet_tf import sigma_files
+from dmenet_tf import optics, sigma_files
 from dmenet_tf.evaluate import protocols
 from dmenet_tf.evaluate.options import Settings
 
@@ -83,6 +83,26 @@ def test_foreign_codes_are_brought_to_px(tmp_path, save, unit, scale,
         'sigma', prediction_unit=unit, prediction_scale=scale),
         'score' if unit == 'score' else 'px')
     np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize('suffix, scale', [('.mat', None), ('.tif', None),
+                                           ('.png', 0.1)])
+def test_radii_of_discs_are_brought_to_px(tmp_path, save, suffix, scale):
+    sigmas, radii = optics.disc_table()
+    found = radii[:12].reshape(3, 4).astype(np.float32)
+    codes = np.rint(found / scale).astype(np.uint8) if scale else found
+    save(tmp_path / f'a{suffix}', codes)
+    sigma = protocols.read_prediction(tmp_path / f'a{suffix}', Settings(
+        'rtf', prediction_unit='disc_radius', prediction_scale=scale), 'px')
+    np.testing.assert_allclose(sigma, sigmas[:12].reshape(3, 4),
+                               atol=0.05 if scale else 1e-5)
+
+
+def test_a_radius_below_0_is_none(tmp_path, save):
+    save(tmp_path / 'a.npy', np.full((4, 4), -0.1, np.float32))
+    sigma = protocols.read_prediction(tmp_path / 'a.npy', Settings(
+        'rtf', prediction_unit='disc_radius'), 'px')
+    np.testing.assert_array_equal(sigma, 0)
 
 
 def test_the_largest_code_is_that_of_the_files_type(tmp_path, save):
