@@ -17,6 +17,10 @@ ROOT = pathlib.Path(__file__).parents[1]
 # Two pictures of a kind; 3 steps of one crop each, without a package of VGG.
 RENDER = '--count=2 --max_size=64'
 TRAIN = '--steps=3 --batch=1 --crop=32 --vgg19=none'
+# base too is trained on from small-v1: in 16 bits an untrained network's maps
+# would not be the same.
+FROM_SMALL = ('--init_weights=small-v1 --width=16 --encoder=vgg19 '
+              '--decoder_width=16 --batch_norm=frozen')
 
 
 def script(name, *words, **variables):
@@ -85,8 +89,8 @@ def test_models_are_made_from_raw_pictures_and_only_once(raw, tmp_path):
     from dmenet_tf import weights
     work = tmp_path / 'work'
     told = {'DATA': raw, 'WORK': work, 'RENDER': RENDER, 'TRAIN': TRAIN}
-    narrow = told | {'TRAIN': f'{TRAIN} --width=4 --decoder_width=2'}
-    for steps, variables in ((['data', 'small'], told), (['base'], narrow),
+    base = told | {'TRAIN': f'{TRAIN} {FROM_SMALL}'}
+    for steps, variables in ((['data', 'small'], told), (['base'], base),
                              (['scores'], told)):
         done = script('models.sh', *steps, **variables)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -96,12 +100,9 @@ def test_models_are_made_from_raw_pictures_and_only_once(raw, tmp_path):
                     } == {f'out_of_focus{n:04}.{suffix}' for n in numbers}
     said = {name: weights.describe(work / f'{name}.npz')
             for name in ('small', 'base')}
-    assert said['small']['architecture'] == (
-        weights.describe('small-v1')['architecture'])
-    assert said['base']['architecture'].items() >= {
-        'width': 4, 'decoder_width': 2, 'encoder': 'vgg16',
-        'refine_blocks': 1}.items()
     for one in said.values():
+        assert one['architecture'] == (
+            weights.describe('small-v1')['architecture'])
         assert 'non-commercial' in one['licence']
         assert one['trained']['datasets']['binary']['count'] == 2
     scores = json.loads((work / 'scores/cuhk54/results.json').read_text())
