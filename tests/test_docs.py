@@ -42,8 +42,6 @@ _NOT_RUN = {
                                 'client is run against a stand-in',
     'docker ': 'needs a daemon; the Dockerfiles are read below',
     'python -m dmenet_tf.demo': 'serves until it is stopped',
-    'python -m dmenet_tf.predict holiday/ --runtime=openvino':
-        'needs an extra; tests/test_runtimes.py runs it where that is',
     'python -m dmenet_tf.export --onnx': 'needs an extra; tests/test_export.py '
                                          'runs it where that is',
     'python -m dmenet_tf.train --flagfile=experiments/smoke.flags':
