@@ -45,8 +45,6 @@ _NOT_RUN = {
     'DMENET_MODELS=': 'needs what models.sh makes',
     'docker ': 'needs a daemon; the Dockerfiles are read below',
     'python -m dmenet_tf.demo': 'serves until it is stopped',
-    'python -m dmenet_tf.predict holiday/ --runtime=openvino':
-        'needs an extra; tests/test_runtimes.py runs it where that is',
     'python -m dmenet_tf.predict clip.mp4': 'needs an extra; '
                                             'tests/test_video.py runs it',
     'python -m dmenet_tf.rank clip.mp4': 'needs an extra; '
