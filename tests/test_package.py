@@ -122,7 +122,7 @@ def test_every_command_is_listed_with_what_it_does():
         for path in FOLDER.rglob('*.py')
         if re.search(r'^    (command|app)\.run\(', path.read_text(),
                      re.MULTILINE)}
-    assert set(listed) == commands and len(commands) == 9
+    assert set(listed) == commands and len(commands) == 11
     for name in listed:
         assert importlib.util.find_spec(f'dmenet_tf.{name}')
 
