@@ -32,7 +32,7 @@ FACTOR = 1.15  # Layers that differ by less look alike.
 ALPHA = 0.8  # natural images have 0.5 to 0.8 [Krishnan and Fergus 2009]
 SHARP_SIGMA = 0.3  # px
 # Less is not trusted: one Gaussian a layer is no better a model than that.
-MIN_NOISE = 0.005
+MIN_NOISE = 0.01
 
 
 def deblur(image: npt.ArrayLike, sigma: npt.ArrayLike,
