@@ -26,8 +26,8 @@ from dmenet_tf import scales
 from dmenet_tf.applications import deconvolution
 from dmenet_tf.syndof import large
 
-NARROWEST = 2.0  # px of a reduced photograph
-TILE, MARGIN = 544, 48  # px
+NARROWEST = 1.5  # px of a reduced photograph
+TILE, MARGIN = 576, 32  # px
 _RANGE_SIGMAS, _OVERSHOOT = 2.0, 0.05
 _SHARPER = 1.15  # Surfaces whose sigma differs by less are one.
 _MAX_REACH = 16  # px

@@ -146,9 +146,9 @@ def test_results_keep_exif_and_profile_and_are_upright(tmp_path, suffix):
         assert result.size == (30, 40)
         assert result.info['icc_profile'] == profile.tobytes()
         found = result.getexif()
-    assert found[ExifTags.Base.Model] == 'A'
-    assert found.get(ExifTags.Base.Orientation, 1) == 1
-    assert found.get_ifd(ExifTags.IFD.Exif) == {ExifTags.Base.FNumber: 2.8}
+        assert found[ExifTags.Base.Model] == 'A'
+        assert found.get(ExifTags.Base.Orientation, 1) == 1
+        assert found.get_ifd(ExifTags.IFD.Exif) == {ExifTags.Base.FNumber: 2.8}
     assert made_with.read(path)
 
 

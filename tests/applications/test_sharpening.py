@@ -166,7 +166,7 @@ def test_reduced_is_the_full_size_within_a_tolerance(monkeypatch):
     assert np.abs(full - image).mean() > 0.01
     difference = np.abs(reduced - full)
     assert difference.mean() < 0.008
-    assert np.quantile(difference, 0.99) < 0.03
+    assert np.quantile(difference, 0.99) < 0.05
 
 
 def test_edges_do_not_end_beyond_their_sides(monkeypatch):
