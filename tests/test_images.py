@@ -318,8 +318,10 @@ def test_sixteen_bit_colours_of_their_own_keep_their_profile(tmp_path):
 def test_exif_is_kept_without_what_is_of_the_file(tmp_path, suffix):
     exif = Image.Exif()
     exif[ExifTags.Base.Make], exif[ExifTags.Base.Orientation] = 'A', 6
-    exif[ExifTags.IFD.Exif] = {ExifTags.Base.FNumber: 2.8}
-    exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: 'N'}
+    for part, said in ((ExifTags.IFD.Exif, {ExifTags.Base.FNumber: 2.8}),
+                       (ExifTags.IFD.GPSInfo, {1: 'N'})):
+        exif.get_ifd(part).update(said)
+        exif[part] = exif.get_ifd(part)
     path = saved(tmp_path, Image.fromarray(RGB), f'a.{suffix}', exif=exif)
     kept = images.read_exif(path)
     assert set(kept) == {ExifTags.Base.Make, ExifTags.IFD.Exif,

@@ -26,8 +26,8 @@ from dmenet_tf import scales
 from dmenet_tf.applications import deconvolution
 from dmenet_tf.syndof import large
 
-NARROWEST = 2.0  # px of a reduced photograph
-TILE, MARGIN = 544, 48  # px
+NARROWEST = 1.5  # px of a reduced photograph
+TILE, MARGIN = 576, 32  # px
 _RANGE_SIGMAS, _OVERSHOOT = 2.0, 0.05
 _SHARPER = 1.15  # Surfaces whose sigma differs by less are one.
 _MAX_REACH = 16  # px
@@ -170,13 +170,13 @@ class _Scale:
         planes = [_padded(plane) for plane in np.moveaxis(
             self.image[seen] @ deconvolution.OPPONENT.T, -1, 0)]
         place = _padded(deconvolution.log_sigma(self.sigma[seen]))
-        found = deconvolution.deconvolve(
-            planes, place, steps[layer] / self.scale, precision * self.scale,
-            table)
-        found = _limited(found, planes[0], steps[layer] / self.scale)
+        sigma = steps[layer] / self.scale
+        found = deconvolution.deconvolve(planes, place, sigma,
+                                         precision * self.scale, table)
         weight = np.maximum(1 - np.abs(self.place[tile] - layer), 0)
-        for target, plane in zip(self.blended, found, strict=True):
-            added = weight * plane[inner]
+        for target, plane, before in zip(self.blended, found, planes,
+                                         strict=True):
+            added = weight * _limited(plane, before, sigma)[inner]
             # Two layers meet in a pixel, and a + b = b + a: the same bits.
             with self.lock:
                 target[tile] += added
@@ -196,19 +196,17 @@ class _Scale:
             out[..., c] += weight * plane[:len(out), :out.shape[1]]
 
 
-def _limited(found, seen, sigma):
-    """Keeps the brightness near what is seen within _RANGE_SIGMAS sigma.
+def _limited(plane, seen, sigma):
+    """Keeps a plane near what is seen within _RANGE_SIGMAS sigma.
 
-    An edge ends at the brightness of its two sides. Where the blur is less
-    than sigma it would overshoot them, and ring.
+    An edge ends at its two sides. Where the blur is less than sigma it would
+    overshoot them, and ring.
     """
     side = 2 * int(np.ceil(_RANGE_SIGMAS * sigma)) + 1
     low = ndimage.minimum_filter(seen, side, mode='nearest')
     high = ndimage.maximum_filter(seen, side, mode='nearest')
     more = _OVERSHOOT * (high - low)
-    brightness = next(found)
-    yield np.clip(brightness, low - more, high + more, out=brightness)
-    yield from found
+    return np.clip(plane, low - more, high + more)
 
 
 def _weight(place, layers):
