@@ -13,6 +13,7 @@ which is taken by itself, is in engines. All but the first are extras: pip
 install 'dmenet_tf[openvino]' or 'dmenet_tf[onnx]'.
 """
 
+import types
 from collections.abc import Callable, Sequence
 
 import keras
@@ -77,7 +78,7 @@ def to_onnx(folded: keras.Model) -> bytes:
     return converted.SerializeToString()
 
 
-def onnx_packages():
+def onnx_packages() -> tuple[types.ModuleType, types.ModuleType]:
     """tf2onnx and onnxruntime.
 
     Raises:

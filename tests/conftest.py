@@ -52,3 +52,23 @@ def tamed():
         first.set_weights([0.01 * kernel, bias + 0.1])
         return b
     return tame
+
+
+@pytest.fixture
+def run_command():
+    """Function of (module, *arguments): its exit status.
+
+    The command runs in this process, and its flags are gone afterwards.
+    """
+    from absl import flags
+
+    def run(module, *arguments):
+        before = set(flags.FLAGS)
+        module.define_flags()
+        try:
+            return module.main(
+                flags.FLAGS(['command', *map(str, arguments)])[1:])
+        finally:
+            for name in set(flags.FLAGS) - before:
+                delattr(flags.FLAGS, name)
+    return run

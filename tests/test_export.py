@@ -1,5 +1,6 @@
 """The exported models, used as someone without this library would."""
 
+import functools
 import json
 import logging
 import os
@@ -11,7 +12,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags
 
 from dmenet_tf import command, export, networks, weights
 
@@ -204,17 +204,8 @@ def test_a_converted_model_that_differs_is_not_written():
 
 
 @pytest.fixture
-def run_main():
-    """Runs the command in this process; its flags are gone afterwards."""
-    before = set(flags.FLAGS)
-    export.define_flags()
-    own = set(flags.FLAGS) - before
-
-    def run(*arguments):
-        return export.main(flags.FLAGS(['export', *arguments])[1:])
-    yield run
-    for name in own:
-        delattr(flags.FLAGS, name)
+def run_main(run_command):
+    return functools.partial(run_command, export)
 
 
 @pytest.mark.parametrize('arguments, line', [

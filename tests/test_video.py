@@ -5,7 +5,6 @@ import pathlib
 
 import numpy as np
 import pytest
-from absl import flags
 
 av = pytest.importorskip('av')
 iio = pytest.importorskip('imageio.v3')
@@ -121,25 +120,12 @@ def model(tmp_path_factory, b):
 
 
 @pytest.fixture
-def run(monkeypatch, b):
-    """Runs a command in this process; the network's sigma is red / 50."""
+def run(monkeypatch, b, run_command):
+    """Runs a command with a network whose sigma is red / 50."""
     monkeypatch.setattr(network_flags, 'load', lambda found: (
         inference.build_estimator(b, 'sigma7'),
         lambda batch: np.float32(batch[..., :1]) / 50))
-    own = set()
-
-    def call(module, *arguments):
-        before = set(flags.FLAGS)
-        module.define_flags()
-        own.update(set(flags.FLAGS) - before)
-        try:
-            return module.main(
-                flags.FLAGS(['command', *map(str, arguments)])[1:])
-        finally:
-            for name in own:
-                delattr(flags.FLAGS, name)
-            own.clear()
-    return call
+    return run_command
 
 
 def test_a_map_video_has_one_scale_for_all_frames(run, clip, model, tmp_path):

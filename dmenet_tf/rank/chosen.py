@@ -9,7 +9,7 @@ from dmenet_tf import files
 
 # Stars 5, 4, 3, 2 up to these sigma of the sharpest square, px of a longer
 # side of 1,000; 1 beyond.
-STARS = (0.75, 1.45, 2.5, 4.0)
+STARS = (0.75, 1.4, 2.5, 4.0)
 _SIDECAR = '\n'.join([
     '<?xpacket begin="\N{BYTE ORDER MARK}" id="W5M0MpCehiHzreSzNTczkc9d"?>',
     '<x:xmpmeta xmlns:x="adobe:ns:meta/">',

@@ -12,6 +12,7 @@ many pixels it is kept in.
 """
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,9 @@ from PIL import Image
 from scipy import ndimage
 
 from dmenet_tf import arrays, maps
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to import.
+    from dmenet_tf.estimation import Model, Runner
 
 SIDE = 1000  # px
 # sigma that the bundled network sees where nothing is blurred, px of what it
@@ -50,7 +54,8 @@ class Score:
     side: int
 
 
-def score(image: npt.ArrayLike, model=None, runner=None) -> Score:
+def score(image: npt.ArrayLike, model: 'Model' = None,
+          runner: 'Runner | None' = None) -> Score:
     """Scores a photograph.
 
     Args:

@@ -9,10 +9,14 @@ sharpness is the median of sigma in px of the photograph: blur that grows to
 import dataclasses
 import json
 import pathlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dmenet_tf import arrays, files
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to import.
+    from dmenet_tf.estimation import Model, Runner
 
 MARGIN = 64  # px
 Region = tuple[int, int, int, int]
@@ -38,8 +42,9 @@ class Reference:
     model: str
 
 
-def measure(image: np.ndarray, region: Region | None, model=None,
-            runner=None) -> tuple[float, Region]:
+def measure(image: np.ndarray, region: Region | None,
+            model: 'Model' = None, runner: 'Runner | None' = None
+            ) -> tuple[float, Region]:
     """Median sigma of a region, px.
 
     Args:
@@ -101,7 +106,8 @@ def read(path: str | pathlib.Path) -> Reference:
 
 
 def compare(name: str, image: np.ndarray, reference: Reference,
-            model=None, runner=None) -> dict[str, object]:
+            model: 'Model' = None,
+            runner: 'Runner | None' = None) -> dict[str, object]:
     """One photograph against the reference.
 
     Returns:

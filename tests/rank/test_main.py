@@ -1,12 +1,12 @@
 """The command: what it prints, does and refuses."""
 
 import csv
+import functools
 import io
 import json
 
 import numpy as np
 import pytest
-from absl import flags
 from PIL import Image
 
 from dmenet_tf import command, inference, network_flags, networks, weights
@@ -35,24 +35,11 @@ def estimator(b):
 
 
 @pytest.fixture
-def run(monkeypatch, estimator):
-    """Runs the command in this process; its flags are gone afterwards.
-
-    The network is replaced by one whose sigma is red / 50.
-    """
+def run(monkeypatch, estimator, run_command):
+    """Runs the command with a network whose sigma is red / 50."""
     monkeypatch.setattr(network_flags, 'load', lambda found: (
         estimator, lambda batch: np.float32(batch[..., :1]) / 50))
-    before = set(flags.FLAGS)
-    main.define_flags()
-    own = set(flags.FLAGS) - before
-
-    def call(*arguments):
-        for name in own:
-            flags.FLAGS[name].unparse()
-        return main.main(flags.FLAGS(['rank', *map(str, arguments)])[1:])
-    yield call
-    for name in own:
-        delattr(flags.FLAGS, name)
+    return functools.partial(run_command, main)
 
 
 @pytest.fixture

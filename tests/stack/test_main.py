@@ -1,10 +1,10 @@
 """The command: a sweep in, a sharp picture and a curve out."""
 
 import csv
+import functools
 
 import numpy as np
 import pytest
-from absl import flags
 from PIL import Image
 from scipy import ndimage
 
@@ -22,18 +22,10 @@ def by_variance(image, model, runner):
 
 
 @pytest.fixture
-def run(monkeypatch):
+def run(monkeypatch, run_command):
     monkeypatch.setattr(network_flags, 'load', lambda found: (None, None))
     monkeypatch.setattr(estimation, 'estimate', by_variance)
-    before = set(flags.FLAGS)
-    main.define_flags()
-    own = set(flags.FLAGS) - before
-
-    def call(*arguments):
-        return main.main(flags.FLAGS(['stack', *map(str, arguments)])[1:])
-    yield call
-    for name in own:
-        delattr(flags.FLAGS, name)
+    return functools.partial(run_command, main)
 
 
 @pytest.fixture

@@ -35,9 +35,12 @@ def table(tmp_path):
 
 @pytest.fixture(scope='module', autouse=True)
 def _flags():
-    if 'camera' not in flags.FLAGS:
-        syndof.define_flags()
-        flags.FLAGS.mark_as_parsed()
+    before = set(flags.FLAGS)
+    syndof.define_flags()
+    flags.FLAGS.mark_as_parsed()
+    yield
+    for name in set(flags.FLAGS) - before:
+        delattr(flags.FLAGS, name)
 
 
 def run(**said):

@@ -163,7 +163,7 @@ def test_losses_are_checked_before_anything_is_kept(b_alone, fake_steps,
 
 
 def test_hours_are_those_of_all_sessions():
-    states = types.SimpleNamespace(restore=lambda: True, latest='ckpt-2',
+    states = types.SimpleNamespace(restore=lambda: True, restored='ckpt-2',
                                    seconds=7200.0)
     now = types.SimpleNamespace(checkpoints=states)
     loop.Run.restore(now)
