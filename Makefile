@@ -49,7 +49,7 @@ test-long: $(REFERENCE)/installed $(LATEST)/installed
 
 # Trainings that are killed, stopped or damaged, or run in several processes.
 test-kills: $(REFERENCE)/installed
-	$(REFERENCE)/bin/python -m pytest -q -m slow \
+	$(REFERENCE)/bin/python -m pytest -q -n 2 --durations=10 -m slow \
 	    tests/train/test_resume.py tests/train/test_workers.py
 
 # Builds sdist and wheel, and uses the wheel where no checkout is.

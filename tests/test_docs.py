@@ -176,7 +176,8 @@ def at_work(workspace, model, monkeypatch):
     from dmenet_tf import estimation, weights
     monkeypatch.chdir(workspace)
     monkeypatch.setattr(weights, 'load_model', lambda source='small': model)
-    monkeypatch.setattr(estimation, '_loaded', lambda path, changed: model)
+    monkeypatch.setattr(estimation, '_loaded',
+                        lambda path, changed, precision: model)
 
 
 def _python_pages():
@@ -219,7 +220,7 @@ def test_flags_of_commands_are_those_of_their_modules():
                 packaged = (ROOT / name.replace('.', '/')).is_dir()
                 run = f'{name}.__main__' if packaged else name
                 by_module.setdefault(run, []).append(words[3:])
-    assert len(by_module) == 9
+    assert len(by_module) == 11
     ran = subprocess.run([sys.executable, '-c', _PARSE], cwd=ROOT, text=True,
                          input=json.dumps(by_module), capture_output=True)
     assert ran.returncode == 0, ran.stderr

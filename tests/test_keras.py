@@ -138,9 +138,10 @@ def test_layers_are_registered_when_keras_is_imported_later():
         'print(*sorted(name for name in\n'
         '              keras.utils.get_custom_objects()\n'
         '              if name.startswith("dmenet_tf>")))').split() == [
-        'dmenet_tf>DefocusToSigma', 'dmenet_tf>Doubling',
-        'dmenet_tf>LeakyReLU', 'dmenet_tf>PadToMultiple',
-        'dmenet_tf>ReversedChannels', 'dmenet_tf>SymmetricPadding']
+        'dmenet_tf>BatchNormalization', 'dmenet_tf>DefocusToSigma',
+        'dmenet_tf>Doubling', 'dmenet_tf>LeakyReLU',
+        'dmenet_tf>PadToMultiple', 'dmenet_tf>ReversedChannels',
+        'dmenet_tf>SymmetricPadding']
 
 
 def test_a_keras_that_fails_to_import_says_so_itself(tmp_path):
