@@ -18,7 +18,7 @@ $PYTHON -m dmenet_tf.predict $photograph --model="$MODEL" \
 $PYTHON -m dmenet_tf.applications.magnify $photograph \
     --strength=3 --focus_on=230,150 \
     --sigma="$work/chelsea.npy" --output_dir="$work"
-$PYTHON -m dmenet_tf.applications.deblur $photograph --strength=0.1 \
+$PYTHON -m dmenet_tf.applications.deblur $photograph \
     --sigma="$work/chelsea.npy" --output_dir="$work"
 $PYTHON -m dmenet_tf.syndof --input_dir=data/samples/rgbd --preview=1 \
     --output_dir="$work"
