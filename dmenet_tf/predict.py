@@ -111,7 +111,7 @@ def map_videos(todo: Iterable[jobs.Job], model: 'keras.Model',
 
     Args:
         todo, model, kinds, scales, tile, focus, runner: See map_photographs;
-            kinds are of VIDEO_FORMATS.
+            of the kinds those of VIDEO_FORMATS are made.
         max_sigma: px at the bright end of the colours, of all frames; None:
             the network's largest sigma.
 
@@ -119,13 +119,12 @@ def map_videos(todo: Iterable[jobs.Job], model: 'keras.Model',
         See map_photographs.
     """
     for job in todo:
+        kinds = _formats(job, kinds)
         try:
             _map_video(job, model, kinds, scales, tile,
                        max_sigma or optics.MAX_SIGMA, focus, runner)
             yield jobs.Outcome(job, made=map_path(job, _shown(kinds)))
-        except ValueError as error:
-            yield jobs.Outcome(job, str(error))
-        except FileNotFoundError as error:
+        except (ValueError, FileNotFoundError) as error:
             yield jobs.Outcome(job, str(error))
 
 
@@ -350,8 +349,7 @@ def _map(found, todo, focus, summary):
         photographs, model, flag.format, mask_layout=flag.mask_layout,
         on_summary=summary and summary.add, value_range=jobs.value_range(),
         **how)
-    yield from map_videos(
-        videos, model, [k for k in flag.format if k in VIDEO_FORMATS], **how)
+    yield from map_videos(videos, model, flag.format, **how)
 
 
 def _check_videos(found):

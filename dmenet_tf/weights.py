@@ -78,8 +78,9 @@ def find(source: str | pathlib.Path) -> pathlib.Path:
     path = pathlib.Path(source)
     if not isinstance(source, str) or path.suffix or set(source) & _SEPARATORS:
         return _no_folder(path)
-    if source in _bundled():
-        return _bundled()[source]
+    bundled = _bundled().get(source)
+    if bundled:
+        return bundled
     if path.exists():
         return _no_folder(path)
     raise FileNotFoundError(

@@ -151,11 +151,11 @@ def _rank(paths, failed):
     videos = [path for path in paths if video.is_video(path)]
     _check_videos(videos)
     jobs_of = [jobs.Job(path, path) for path in paths if path not in videos]
-    _, runner = network_flags.load(jobs_of) if paths else (None, None)
-    found, lines = _photographs(jobs_of, runner)
+    network = network_flags.load(jobs_of) if paths else (None, None)
+    found, lines = _photographs(jobs_of, network)
     for path in videos:
         try:
-            found += _frames(path, runner)
+            found += _frames(path, network)
         except (ValueError, OSError) as error:
             files.complain(error)
             lines += 1
@@ -187,18 +187,17 @@ def _seconds():
     return seconds
 
 
-def _frames(path, runner):
+def _frames(path, network):
     """_Seen of the frames of a video."""
     found = []
     for time, frame in files.progress(video.frames(path, _seconds()),
                                       unit='frame', desc=path.name):
-        sigma = runner(scores.reduced(frame)[None])[0, ..., 0]
-        found.append(_Seen(path, scores.of_map(sigma, frame.shape[:2]),
+        found.append(_Seen(path, scores.score(frame, *network),
                            time_s=round(time, 3)))
     return found
 
 
-def _photographs(todo, runner):
+def _photographs(todo, network):
     """(_Seen of photographs, how many failed)."""
     def read(job):
         image = images.read_image(job.photograph, jobs.value_range())
@@ -209,8 +208,8 @@ def _photographs(todo, runner):
 
     def work(job, photograph):
         shape, reduced, shot = photograph
-        sigma = runner(reduced[None])[0, ..., 0]
-        return _Seen(job.photograph, scores.of_map(sigma, shape), shot)
+        return _Seen(job.photograph,
+                     scores.of_reduced(reduced, shape, *network), shot)
 
     outcomes = jobs.process(todo, read, work, lambda job, result: result)
     found, failures = [], 0

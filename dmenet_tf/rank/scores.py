@@ -64,11 +64,22 @@ def score(image: npt.ArrayLike, model: 'Model' = None,
     Raises:
         ValueError, FileNotFoundError, RuntimeError: See estimation.estimate.
     """
-    from dmenet_tf import estimation
     checked = arrays.check_image(image)
-    sigma = estimation.estimate(reduced(checked), model, scales=1,
-                                runner=runner)
-    return of_map(sigma, checked.shape[:2])
+    return of_reduced(reduced(checked), checked.shape[:2], model, runner)
+
+
+def of_reduced(image: npt.NDArray[np.uint8], shape: tuple[int, ...],
+               model: 'Model' = None, runner: 'Runner | None' = None) -> Score:
+    """Scores a photograph that reduced() has been through.
+
+    Args:
+        image: Of reduced().
+        shape: (height, width) of the photograph, px.
+        model, runner: See estimation.estimate.
+    """
+    from dmenet_tf import estimation  # TensorFlow takes seconds to import.
+    return of_map(estimation.estimate(image, model, scales=1, runner=runner),
+                  shape)
 
 
 def reduced(image: np.ndarray) -> npt.NDArray[np.uint8]:

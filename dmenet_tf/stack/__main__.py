@@ -49,9 +49,10 @@ def main(arguments: list[str]) -> int:
     curve = [report.measure(str(frame), sigma)
              for frame, sigma in zip(kept, sigmas, strict=True)]
     weight = merging.weights(sigmas)
-    merged = merging.merge(_read_again(kept), weight)
-    curve = report.with_taken(curve, merging.index(weight))
-    _write(_target(arguments[0]), merged, merging.index(weight), curve)
+    merged, index = merging.merge(_read_again(kept), weight), merging.index(
+        weight)
+    _write(_target(arguments[0]), merged, index,
+           report.with_taken(curve, index))
     return 1 if failed or failures else 0
 
 
