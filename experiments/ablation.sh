@@ -20,20 +20,11 @@
 # STEPS        of each row. Default: 1000
 set -eu
 
-absolute() {
-    case $1 in
-        /*) echo "$1" ;;
-        *) echo "$PWD/$1" ;;
-    esac
-}
-
-root=$(cd "$(dirname "$0")/.." && pwd)
-python=$(absolute "$(command -v "${PYTHON:-python3}")")
-DATA=$(absolute "${DATA:-DATA}")
+# shellcheck source=experiments/places.sh
+. "$(dirname "$0")/places.sh"
 RTF=$(absolute "${RTF:-$DATA/rtf}")
 real=${REAL:-$DATA/real/shallow,$DATA/real/bsds500},cuhk450/image
 vgg=${VGG:-hed}
-export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 cd "${WORK:-runs/models}"
 
 train() {  # NAME FLAGS...

@@ -20,22 +20,13 @@
 # RENDER=--workers=8 or TRAIN=--precision=mixed_bfloat16.
 set -eu
 
-absolute() {
-    case $1 in
-        /*) echo "$1" ;;
-        *) echo "$PWD/$1" ;;
-    esac
-}
-
-root=$(cd "$(dirname "$0")/.." && pwd)
-python=$(absolute "$(command -v "${PYTHON:-python3}")")
+# shellcheck source=experiments/places.sh
+. "$(dirname "$0")/places.sh"
 WORK=$(absolute "${WORK:-runs/models}")
-DATA=$(absolute "${DATA:-DATA}")
 RGBD=$(absolute "${RGBD:-$DATA/rgbd}")
 TEXTURES=$(absolute "${TEXTURES:-$DATA/textures/sharp}")
 CUHK=$(absolute "${CUHK:-$DATA/cuhk/train}")
 ONERA=$(absolute "${ONERA:-$DATA/onera_dfd}")
-export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
 
 need() {  # NAME FOLDER
     [ -d "$2" ] && return

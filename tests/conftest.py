@@ -54,6 +54,23 @@ def tamed():
     return tame
 
 
+@pytest.fixture(scope='module')
+def toy_b(tamed):
+    """A narrow B without side heads."""
+    from dmenet_tf import networks
+    return tamed(networks.build_blur_estimator(4, 1, side_heads=False))
+
+
+@pytest.fixture(scope='module')
+def toy_flag(tmp_path_factory, toy_b):
+    """--model= of a file of toy_b."""
+    from dmenet_tf import networks, weights
+    path = tmp_path_factory.mktemp('model') / 'toy.npz'
+    weights.save(path, networks.Networks(toy_b, None, None),
+                 {'convention': 'sigma7'})
+    return f'--model={path}'
+
+
 @pytest.fixture
 def run_command():
     """Function of (module, *arguments): its exit status.

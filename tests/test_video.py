@@ -15,10 +15,8 @@ from dmenet_tf import (  # noqa: E402
     made_with,
     maps,
     network_flags,
-    networks,
     predict,
     video,
-    weights,
 )
 from dmenet_tf.rank import __main__ as rank  # noqa: E402
 
@@ -106,31 +104,19 @@ def test_a_turned_video_is_upright(tmp_path):
     assert frame[8, 16, 0] < 20 and frame[-8, 16, 0] > 180
 
 
-@pytest.fixture(scope='module')
-def b(tamed):
-    return tamed(networks.build_blur_estimator(4, 1, side_heads=False))
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory, b):
-    path = tmp_path_factory.mktemp('model') / 'toy.npz'
-    weights.save(path, networks.Networks(b, None, None),
-                 {'convention': 'sigma7'})
-    return f'--model={path}'
-
-
 @pytest.fixture
-def run(monkeypatch, b, run_command):
+def run(monkeypatch, toy_b, run_command):
     """Runs a command with a network whose sigma is red / 50."""
     monkeypatch.setattr(network_flags, 'load', lambda found: (
-        inference.build_estimator(b, 'sigma7'),
+        inference.build_estimator(toy_b, 'sigma7'),
         lambda batch: np.float32(batch[..., :1]) / 50))
     return run_command
 
 
-def test_a_map_video_has_one_scale_for_all_frames(run, clip, model, tmp_path):
+def test_a_map_video_has_one_scale_for_all_frames(run, clip, toy_flag,
+                                                  tmp_path):
     out = tmp_path / 'out'
-    arguments = [clip, model, f'--output_dir={out}',
+    arguments = [clip, toy_flag, f'--output_dir={out}',
                  '--format=npy,color,mask', '--mask_below=3']
     assert run(predict, *arguments) == 0
     assert sorted(path.name for path in out.iterdir()) == [
@@ -150,26 +136,26 @@ def test_a_map_video_has_one_scale_for_all_frames(run, clip, model, tmp_path):
     assert (out / 'clip_sigma.mp4').stat().st_mtime_ns != made
 
 
-def test_a_broken_video_costs_a_line(run, clip, model, tmp_path, capsys):
+def test_a_broken_video_costs_a_line(run, clip, toy_flag, tmp_path, capsys):
     broken = tmp_path / 'broken.mp4'
     broken.write_bytes(clip.read_bytes()[:900])
     out = tmp_path / 'out'
-    assert run(predict, broken, clip, model, f'--output_dir={out}') == 1
+    assert run(predict, broken, clip, toy_flag, f'--output_dir={out}') == 1
     assert f'error: {broken}: damaged' in capsys.readouterr().err
     assert [path.name for path in out.iterdir()] == ['clip_sigma.mp4']
 
 
-def test_numbers_of_a_video_are_refused(run, clip, model):
+def test_numbers_of_a_video_are_refused(run, clip, toy_flag):
     with pytest.raises(command.UsageError, match='is a video, which needs'):
-        run(predict, clip, model, '--format=npy')
+        run(predict, clip, toy_flag, '--format=npy')
 
 
-def test_the_sharpest_frames_come_first(run, clip, model, capsys):
-    assert run(rank, clip, model, '--every=0.5s', '--format=jsonl') == 0
+def test_the_sharpest_frames_come_first(run, clip, toy_flag, capsys):
+    assert run(rank, clip, toy_flag, '--every=0.5s', '--format=jsonl') == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row['time_s'] for row in rows] == [0, 0.5, 1]
     assert pathlib.Path(rows[0]['photograph']) == clip
     with pytest.raises(command.UsageError, match='--xmp is for photographs'):
-        run(rank, clip, model, '--xmp')
+        run(rank, clip, toy_flag, '--xmp')
     with pytest.raises(command.UsageError, match='such as 1s'):
-        run(rank, clip, model, '--every=often')
+        run(rank, clip, toy_flag, '--every=often')

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmenet_tf import command, inference, network_flags, networks, weights
+from dmenet_tf import command, inference, network_flags
 from dmenet_tf.rank import __main__ as main
 from dmenet_tf.rank import watch
 
@@ -17,21 +17,8 @@ BLURS = {'a/sharp.png': 20, 'a/soft.png': 120, 'b/middle.png': 60}
 
 
 @pytest.fixture(scope='module')
-def b(tamed):
-    return tamed(networks.build_blur_estimator(4, 1, side_heads=False))
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory, b):
-    path = tmp_path_factory.mktemp('model') / 'toy.npz'
-    weights.save(path, networks.Networks(b, None, None),
-                 {'convention': 'sigma7'})
-    return f'--model={path}'
-
-
-@pytest.fixture(scope='module')
-def estimator(b):
-    return inference.build_estimator(b, 'sigma7')
+def estimator(toy_b):
+    return inference.build_estimator(toy_b, 'sigma7')
 
 
 @pytest.fixture
@@ -51,8 +38,8 @@ def folder(tmp_path):
     return tmp_path / 'in'
 
 
-def test_the_sharpest_comes_first(run, model, folder, capsys):
-    assert run(folder, '--recursive', model, '--format=jsonl') == 0
+def test_the_sharpest_comes_first(run, toy_flag, folder, capsys):
+    assert run(folder, '--recursive', toy_flag, '--format=jsonl') == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     names = [row['photograph'].removeprefix(f'{folder}/') for row in rows]
     assert names == ['a/sharp.png', 'b/middle.png', 'a/soft.png']
@@ -61,8 +48,8 @@ def test_the_sharpest_comes_first(run, model, folder, capsys):
     assert [row['in_focus_share'] for row in rows] == [1, 0, 0]
 
 
-def test_tables_say_the_same_in_every_format(run, model, folder, capsys):
-    arguments = [folder, '--recursive', model, '--per=folder', '--best=1']
+def test_tables_say_the_same_in_every_format(run, toy_flag, folder, capsys):
+    arguments = [folder, '--recursive', toy_flag, '--per=folder', '--best=1']
     assert run(*arguments, '--format=csv') == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row['photograph'] for row in rows] == [
@@ -74,10 +61,10 @@ def test_tables_say_the_same_in_every_format(run, model, folder, capsys):
                                 str(folder / 'a/sharp.png')]
 
 
-def test_the_best_of_each_folder_are_copied_and_rated(run, model, folder,
+def test_the_best_of_each_folder_are_copied_and_rated(run, toy_flag, folder,
                                                       tmp_path, capsys):
     best = tmp_path / 'best'
-    call = [folder, '--recursive', model, '--per=folder', '--best=1',
+    call = [folder, '--recursive', toy_flag, '--per=folder', '--best=1',
             f'--copy={best}', '--xmp']
     assert run(*call) == 0
     assert sorted(p.name for p in best.iterdir()) == [
@@ -88,32 +75,33 @@ def test_the_best_of_each_folder_are_copied_and_rated(run, model, folder,
     assert capsys.readouterr().err.count('is there already') == 4
 
 
-def test_a_bad_file_costs_a_line(run, model, folder, capsys):
+def test_a_bad_file_costs_a_line(run, toy_flag, folder, capsys):
     (folder / 'a/text.png').write_text('no picture')
-    assert run(folder / 'a', folder / 'a/soft.png', model,
+    assert run(folder / 'a', folder / 'a/soft.png', toy_flag,
                '--format=jsonl') == 1
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()) == 2  # One named twice is one.
     assert f'{folder}/a/text.png: not a picture' in printed.err
 
 
-def test_a_watch_ends_with_its_own_status(run, model, folder, tmp_path,
+def test_a_watch_ends_with_its_own_status(run, toy_flag, folder, tmp_path,
                                           capsys):
     reference = tmp_path / 'ref.json'
     good = folder / 'a/sharp.png'
-    assert run(good, model, f'--save_reference={reference}',
+    assert run(good, toy_flag, f'--save_reference={reference}',
                '--region=8,8,16,16') == 0
     assert watch.read(reference).region == (8, 8, 16, 16)
-    assert run(good, model, f'--reference={reference}') == 0
+    assert run(good, toy_flag, f'--reference={reference}') == 0
     capsys.readouterr()
-    assert run(good, folder / 'a/soft.png', model,
+    assert run(good, folder / 'a/soft.png', toy_flag,
                f'--reference={reference}') == main.WORSE == 3
     lines = [json.loads(line)
              for line in capsys.readouterr().out.splitlines()]
     assert [line['times'] for line in lines] == [1.0, 6.0]
-    assert run(folder / 'a/soft.png', model, f'--reference={reference}',
+    assert run(folder / 'a/soft.png', toy_flag, f'--reference={reference}',
                '--worse_than=7') == 0
-    assert run(folder / 'a/none.png', model, f'--reference={reference}') == 1
+    assert run(folder / 'a/none.png', toy_flag,
+               f'--reference={reference}') == 1
 
 
 @pytest.mark.parametrize('arguments, reason', [
@@ -124,9 +112,10 @@ def test_a_watch_ends_with_its_own_status(run, model, folder, tmp_path,
     (['--region=1,2,3,4'], '--region belongs to --save_reference'),
     (['--save_reference=x', '--region=1,2,3'], 'four whole numbers of px'),
     (['--save_reference=x', 'b.png'], 'needs one photograph. Received: 2.')])
-def test_what_contradicts_is_said_first(run, folder, model, arguments, reason):
+def test_what_contradicts_is_said_first(run, folder, toy_flag, arguments,
+                                        reason):
     with pytest.raises(command.UsageError, match=reason):
-        run(folder / 'a/sharp.png', model, *arguments)
+        run(folder / 'a/sharp.png', toy_flag, *arguments)
     assert not [p for p in folder.iterdir() if p.name not in 'ab']
 
 
