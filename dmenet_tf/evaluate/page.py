@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dmenet_tf import files
-
-# (heading, columns, rows); a row is (is_published, cells).
-Table = tuple[str, list[str], list[tuple[bool, list[str]]]]
+from dmenet_tf.evaluate.tables import Table
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem;
@@ -20,11 +18,21 @@ table { border-collapse: collapse; margin: 1rem 0; display: block;
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd;
          text-align: right; }
 th:first-child, td:first-child { text-align: left; }
+tr { background: #fff; }
 tr.published { color: #666; font-style: italic; background: #f6f6f6; }
 img { max-width: 100%; }
 p { overflow-wrap: anywhere; }
 p.problem { color: #a00; margin: .2rem 0; }
 pre { background: #f6f6f6; padding: .8rem; overflow-x: auto; }
+@media (max-width: 40rem) {  /* A phone: what a row is of stays in sight. */
+  body { margin: 1rem auto; padding: 0 .7rem; }
+  h1 { font-size: 1.4rem; }
+  h2 { font-size: 1.1rem; }
+  table { font-size: 13px; }
+  th, td { padding: .25rem .4rem; }
+  th:first-child, td:first-child { position: sticky; left: 0;
+                                   background: inherit; max-width: 8rem; }
+}
 """
 
 
@@ -54,6 +62,7 @@ def write(path: pathlib.Path, title: str, tables: Sequence[Table],
     parts.append('<h2>How these figures were made</h2><pre>'
                  + html.escape(json.dumps(record, indent=2)) + '</pre>')
     text = ('<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width">'
             f'<title>{html.escape(title)}</title><style>{_STYLE}</style>'
             '</head><body>\n' + '\n'.join(parts) + '\n</body></html>\n')
     with files.atomic_path(path) as temporary:
