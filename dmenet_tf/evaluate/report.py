@@ -171,7 +171,8 @@ def write(output_dir: pathlib.Path, results: Mapping[str, Any],
         temporary.write_text(json.dumps(results, indent=1) + '\n')
     with files.atomic_path(output_dir / 'report.md') as temporary:
         temporary.write_text(
-            f'# {title}\n\n{tables.as_markdown(results)}\n{made_with}\n',
+            '\n\n'.join([f'# {title}', tables.as_markdown(results),
+                         *tables.notes(results), made_with]) + '\n',
             encoding='utf-8')
     page.write(output_dir / 'report.html', title, tables.tables(results),
                [*tables.notes(results), made_with], pictures,

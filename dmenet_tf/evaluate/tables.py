@@ -1,6 +1,6 @@
 """Figures as tables of text: for the terminal, Markdown and the page."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dmenet_tf.evaluate import figures
@@ -86,7 +86,7 @@ def _level_tables(results, noise, ours, published):
              if name not in ('e_measure', 's_measure')
              or any(name in row['scores'] for row in ours)]
     rows = [(False, [label(row, protocol), _images(row),
-                     *(_figure(row, name) for name in names)])
+                     *(figure(row, name) for name in names)])
             for row in ours]
     rows += [(True, [f'{row["method"]}, published ({row["source"]})', '-',
                      *(_number(row['scores'].get(name)) for name in names)])
@@ -148,8 +148,8 @@ def _images(row):
         f', {trained} in 0001-0504' if trained else '')
 
 
-def _figure(row, name):
-    """A mean, with its interval where there is one."""
+def figure(row: dict[str, Any], name: str) -> str:
+    """A mean of a row of results, with its interval where there is one."""
     text = _number(row['scores'].get(name))
     low, high = row.get('intervals', {}).get(name, (0, 0))
     # A constant has none, up to rounding.
@@ -232,23 +232,20 @@ def _sums(scores):
 
 def as_text(results: dict[str, Any]) -> str:
     """Tables and notes for the terminal."""
-    return _joined(results, '{}\n{}', _aligned, '\n')
+    parts = [f'{heading}\n{_aligned(columns, rows)}'
+             for heading, columns, rows in tables(results)]
+    return '\n\n'.join([*parts, '\n'.join(notes(results))]).rstrip()
 
 
 def as_markdown(results: dict[str, Any], heading: str = '##') -> str:
-    """Tables and notes in Markdown.
+    """Tables in Markdown.
 
     Args:
         results: See run.evaluate.
         heading: What a table's heading begins with.
     """
-    return _joined(results, heading + ' {}\n\n{}', _piped, '\n\n') + '\n'
-
-
-def _joined(results, form, table: Callable[..., str], between):
-    parts = [form.format(heading, table(columns, rows))
-             for heading, columns, rows in tables(results)]
-    return '\n\n'.join([*parts, between.join(notes(results))]).rstrip()
+    return '\n\n'.join(f'{heading} {title}\n\n{piped(columns, rows)}'
+                       for title, columns, rows in tables(results))
 
 
 def _aligned(columns, rows):
@@ -261,7 +258,9 @@ def _aligned(columns, rows):
         for row in cells)
 
 
-def _piped(columns: Sequence[str], rows) -> str:
+def piped(columns: Sequence[str],
+          rows: Sequence[tuple[bool, list[str]]]) -> str:
+    """A table in Markdown, of what `tables` gives; published rows slanted."""
     lines = [columns, ['---', *['--:'] * (len(columns) - 1)],
              *([f'*{row[0]}*' if is_published else row[0], *row[1:]]
                for is_published, row in rows)]
