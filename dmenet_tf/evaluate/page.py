@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from dmenet_tf.evaluate.tables import Table
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem;
        margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: 1rem 0; display: block;
+table { border-spacing: 0; margin: 1rem 0; display: block;
         overflow-x: auto; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd;
          text-align: right; }
@@ -73,10 +74,17 @@ def _table(heading, columns, rows):
     head = ''.join(f'<th>{html.escape(name)}</th>' for name in columns)
     body = ''.join(
         f'<tr class="{"published" if is_published else "ours"}">'
-        + ''.join(f'<td>{html.escape(cell)}</td>' for cell in cells) + '</tr>'
+        + ''.join(f'<td>{_unbroken(html.escape(cell))}</td>'
+                  for cell in cells) + '</tr>'
         for is_published, cells in rows)
     return (f'<h2>{html.escape(heading)}</h2><table><thead><tr>{head}</tr>'
             f'</thead><tbody>{body}</tbody></table>')
+
+
+def _unbroken(cell):
+    """An interval stays on one line."""
+    return re.sub(r', (?=[^[]*\])', ',&nbsp;', cell).replace(
+        '] *', ']&nbsp;*')
 
 
 def _figure(caption, path):
