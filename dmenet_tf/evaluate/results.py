@@ -35,7 +35,7 @@ def _range_scores(sums):
                                                strict=False)}
 
 
-class Results(dict):
+class Results(dict[str, Any]):
     """What results.json holds, as a dict; see run.evaluate.
 
     Args:
