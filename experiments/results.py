@@ -33,6 +33,7 @@ _HEAD = '''# Results
 Every baseline and every bundled model on every set at hand, as
 `experiments/evaluate_all.sh` measures them and `experiments/results.py` writes
 them down. [Tables and figures](reproduce.md) explains protocols and columns.
+What is missing or `-` was not run yet.
 
 '''
 
