@@ -17,6 +17,7 @@ stored for an image, and what is added up over images, does not grow with
 anything.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -291,6 +292,37 @@ def uniform_scores(values: npt.ArrayLike, sigma: float) -> dict[str, float]:
     return scores
 
 
+@functools.lru_cache(maxsize=2)
+def draws(count: int) -> npt.NDArray[np.int64]:
+    """Which of `count` photographs are drawn, with replacement, _RESAMPLES
+    times: int64 [_RESAMPLES, count], the same at each call.
+    """
+    return np.random.RandomState(0).randint(0, count, (_RESAMPLES, count))
+
+
+def resampled_means(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Means over the photographs of each draw.
+
+    Args:
+        values: [n, ...], one for each photograph.
+
+    Returns:
+        float64 [_RESAMPLES, ...].
+    """
+    count = len(values)
+    # How often each photograph is in a draw; one bincount for all draws.
+    shares = np.bincount(
+        (draws(count) + count * np.arange(_RESAMPLES)[:, None]).ravel(),
+        minlength=_RESAMPLES * count).reshape(_RESAMPLES, count) / count
+    return np.tensordot(shares, np.asarray(values, np.float64), 1)
+
+
+def middle(samples: npt.ArrayLike) -> tuple[float, float]:
+    """(low, high) of the middle 95 %; NaN is left out."""
+    low, high = np.nanpercentile(samples, (2.5, 97.5))
+    return float(low), float(high)
+
+
 def interval(values: npt.ArrayLike,
              statistic: Callable[..., np.ndarray] = np.mean
              ) -> tuple[float, float] | None:
@@ -310,12 +342,8 @@ def interval(values: npt.ArrayLike,
     """
     if len(values) < 2:
         return None
-    from scipy import stats  # Slow to load, and needed at the end only.
-    found = stats.bootstrap(
-        (np.asarray(values, np.float64),), statistic, vectorized=True,
-        n_resamples=_RESAMPLES, method='percentile',
-        random_state=0).confidence_interval
-    return float(found.low), float(found.high)
+    values = np.asarray(values, np.float64)
+    return middle(statistic(values[draws(len(values))], axis=-1))
 
 
 def fit_to(values: npt.ArrayLike, truth: np.ndarray) -> npt.NDArray[np.float64]:

@@ -164,7 +164,16 @@ def workspace(tmp_path_factory, b):
             (folder / 'SYNDOF' / part).mkdir(exist_ok=True, parents=True)
             Image.fromarray(picture).save(
                 folder / 'SYNDOF' / part / f'made_{"abcd"[k]}.png')
-    shutil.copytree(folder / 'CUHK/gt', folder / 'OTHER/maps')
+    for place in ('maps', 'detected'):
+        shutil.copytree(folder / 'CUHK/gt', folder / 'OTHER' / place)
+    for place in ('radii', 'disparity', 'depth', 'ifan', 'coc'):
+        (folder / 'OTHER' / place).mkdir()
+    shutil.copy(folder / 'RTF/map_05.mat', folder / 'OTHER/radii/05.mat')
+    np.save(folder / 'OTHER/disparity/photo.npy', np.ones((8, 12)))
+    np.save(folder / 'OTHER/depth/photo.npy', np.full((64, 96), 1.5))
+    for k in 'abcd':
+        Image.fromarray(np.ones((64, 96), np.float32)).save(
+            folder / f'OTHER/coc/made_{k}.tiff')
     (folder / 'maps').mkdir()
     np.save(folder / 'maps/photo.npy', np.ones((64, 96), np.float32))
     weights.save(folder / 'MODEL.npz', networks.Networks(b, None, None),

@@ -324,3 +324,67 @@ def test_a_sheet_has_each_photograph_beside_its_maps(ablated, monkeypatch):
             found, np.minimum(estimation.estimate(photograph, source) / 7, 1),
             atol=1e-6)
     assert (ablated / 'sheet.png').stat().st_size > 1000
+
+
+def test_every_method_is_scored_on_every_set(stand_in, tmp_path):
+    python, log = stand_in
+    (tmp_path / 'work').mkdir()
+    told = {'PYTHON': str(python), 'WORK': f'{tmp_path}/work', 'DATA': '/data',
+            'BASELINES': 'lbp hifst', 'MODELS': 'small-v1',
+            'FLAGS': '--workers=2'}
+    assert script('evaluate_all.sh', **told).returncode == 0
+    *scored, page = [line.split() for line in log.read_text().splitlines()]
+    methods = ['--baseline=lbp', '--baseline=hifst', '--model=small-v1']
+    assert all(set(methods + ['--split=all', '--workers=2']) <= set(words)
+               for words in scored)
+    given = [{key: value for word in words if (key := word.split('=')[0]) in (
+        '--images', '--ground_truth', '--protocol', '--output_dir')
+        for value in [word.split('=')[1]]} for words in scored]
+    assert [tuple(one[f'--{name}'] for name in (
+        'images', 'ground_truth', 'protocol', 'output_dir'))
+        for one in given] == [
+            ('cuhk54/image', 'cuhk54/gt', 'cuhk', 'all/cuhk54'),
+            ('/data/rtf', '/data/rtf', 'rtf', 'all/rtf'),
+            ('/data/cmu_pixel4/image', '/data/cmu_pixel4/gt', 'sigma',
+             'all/cmu'),
+            *((f'{name}/image', f'{name}/sigma', 'sigma', f'all/{name}')
+              for name in ('onera_val_f28', 'onera_val_f8'))]
+    assert page == [f'{ROOT}/experiments/results.py', 'all', 'all/results.md']
+    done = script('evaluate_all.sh', 'cuhk', **told)
+    assert done.returncode == 1
+    assert done.stderr.startswith('error: cuhk: not one of cuhk54, rtf, cmu,')
+
+
+@pytest.mark.long
+def test_results_are_one_page_with_one_table_of_all_methods(tmp_path):
+    from dmenet_tf.evaluate import Options, evaluate
+    blocks = np.kron([[0, 1], [1, 0]], np.ones((16, 16), int))
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    for name in 'ab':
+        write(tmp_path / f'image/{name}.png', noise)
+        write(tmp_path / f'gt/{name}.png', (255 * blocks).astype(np.uint8))
+        write(tmp_path / f'sigma/{name}.png',
+              (1000 + 2000 * blocks).astype(np.uint16))
+    scored = tmp_path / 'all'
+    given = {'images': tmp_path / 'image', 'split': 'all', 'sheet_images': 0}
+    evaluate(Options('cuhk', scored / 'cuhk54', tmp_path / 'gt',
+                     baseline=['laplacian', 'constant'], **given))
+    results = evaluate(Options('sigma', scored / 'cmu', tmp_path / 'sigma',
+                               baseline=['constant'], **given))
+    results_py = load('results')
+    results_py.main(scored, tmp_path / 'page.md')
+    text = (tmp_path / 'page.md').read_text()
+    assert text.startswith('# Results\n')
+    rows = [[cell.strip() for cell in line.strip('|').split('|')]
+            for line in text.split('\n\n')[2].splitlines()]
+    assert rows[0] == ['method', 'CUHK: accuracy ↑',
+                       'CUHK: accuracy one threshold ↑',
+                       'CUHK: average precision ↑', 'Dual-pixel: mae ↓']
+    assert [row[0] for row in rows[2:]] == ['laplacian', 'constant']
+    # A constant that is fitted to a truth of 1 and 3 px is 1 px off.
+    assert rows[2][-1] == '-' and rows[3][-1] == '1.0000 (fitted)'
+    assert results['results'][0]['scores']['mae'] == pytest.approx(1)
+    assert '\n## CUHK\n\n54 pairs' in text and '\n### sigma\n' in text
+    assert text.count('↑: more is better') == 1
+    with pytest.raises(SystemExit, match='has none of cuhk54, rtf'):
+        results_py.main(tmp_path / 'gt', tmp_path / 'page.md')

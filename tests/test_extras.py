@@ -7,7 +7,8 @@ import pytest
 
 _WITHOUT = '''
 import sys
-for name in ('numba', 'dask', 'gradio', 'openvino', 'pymatting'):
+for name in ('numba', 'dask', 'gradio', 'openvino', 'pymatting',
+             'py_sod_metrics'):
     sys.modules[name] = None
 from dmenet_tf import __main__
 sys.exit(__main__.main(sys.argv[1:]))

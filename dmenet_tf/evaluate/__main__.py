@@ -9,33 +9,37 @@
 --predictions alone need no --images. Writes into output_dir
 
     report.html      everything on one page that needs no other file
+    report.md        its tables
     results.json     all figures, with options, versions, digests of weights
     per_image.csv    one row per image, method and noise level
     bars.png, precision_recall.png or error_by_blur.png, sheet.png; of
     uniform median_sigma.png
 
-and prints the table, with 95 % intervals over the photographs, and the
-literature's numbers marked `published`. Every
-file that cannot be scored costs one line; the table says how many images were
-scored of how many; the exit status is then 1. The same command again goes on
-where an interrupted one stopped. TensorFlow is needed for --model only.
+and prints the tables, with 95 % intervals over the photographs, how the
+methods differ on the same ones, and the literature's numbers marked
+`published`. Every file that cannot be scored costs one line; the table says
+how many images were scored of how many; the exit status is then 1. The same
+command again goes on where an interrupted one stopped. TensorFlow is needed
+for --model only.
 """
 
 import dataclasses
+import io
 import os
+import sys
 
 from absl import flags
 
 from dmenet_tf import baselines, command, optics
-from dmenet_tf.evaluate import report
-from dmenet_tf.evaluate.options import PROTOCOLS, UNITS, Options
+from dmenet_tf.evaluate import tables
+from dmenet_tf.evaluate.options import DATASETS, PROTOCOLS, UNITS, Options
 from dmenet_tf.evaluate.run import evaluate
 
 GROUPS = {
-    'What to score': ['protocol', 'ground_truth', 'images', 'split',
+    'What to score': ['protocol', 'ground_truth', 'images', 'dataset', 'split',
                       'output_dir'],
     'What to compare': ['model', 'baseline', 'predictions', 'noise', 'blurs',
-                        'sigma_threshold'],
+                        'sigma_threshold', 'structure'],
     'What predictions hold': ['prediction_unit', 'prediction_scale',
                               'sharp_is_bright'],
     'What truths hold': ['truth_scale', 'truth_offset', 'unknown_code',
@@ -57,10 +61,14 @@ def define_flags() -> None:
     flags.DEFINE_string(
         'images', None, 'Folder of the photographs; --predictions alone need '
         'none.')
+    flags.DEFINE_enum(
+        'dataset', 'cuhk', DATASETS, 'detection: whose masks these are: CUHK, '
+        'DUT-DBD, CTCUG or EBD. It says which code is sharp, and which '
+        'published figures stand beside.')
     flags.DEFINE_string(
-        'split', None, 'test or train (the published lists), all (every file '
-        'found), or a text file with one name a line. Default: test for cuhk '
-        'and detection, else all.')
+        'split', None, 'test or train (the published lists of CUHK), all '
+        '(every file found), or a text file with one name a line. Default: '
+        "test for CUHK's masks, else all.")
     flags.DEFINE_string('output_dir', None, 'Folder to write.')
     flags.DEFINE_multi_string(
         'model', [], 'Weights: bundled name or file, as for '
@@ -81,8 +89,11 @@ def define_flags() -> None:
         'blurred, px, the same for all photographs. Default: the best one on '
         'these photographs, and it is said so; choose it on others.')
     flags.DEFINE_bool(
+        'structure', False, 'cuhk, detection: E- and S-measure too, which '
+        'need the extra `detection`.')
+    flags.DEFINE_bool(
         'masks_sharp_is_bright', False, 'cuhk, detection: the larger code of '
-        'a mask is sharp, as in DUT-DBD and EBD.')
+        'a mask is sharp; of --dataset=dut and ebd it is known.')
     flags.DEFINE_enum(
         'prediction_unit', 'px', UNITS, 'What --predictions hold: sigma in '
         'px; the radius in px of a disc that blurs alike (disc_radius); '
@@ -138,7 +149,10 @@ def main(arguments: list[str]) -> int:
         raise command.UsageError(f'Unexpected arguments: {arguments}.')
     options = options_from_flags()
     results = evaluate(options)
-    print(f'\n{report.as_text(results)}\n\nWrote {options.output_dir}'
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Of a terminal that has no arrows.
+        sys.stdout.reconfigure(errors='replace')
+    print(f'\n{tables.as_text(results)}\n\nWrote {options.output_dir}'
           '/report.html and what is beside it.')
     if results['problems']:
         print(f'{len(results["problems"])} problems; see above.')

@@ -12,15 +12,20 @@ PROTOCOLS = (*MASKS, 'rtf', 'syndof', 'sigma', 'uniform')
 # Of foreign maps.
 UNITS = ('px', 'disc_radius', *optics.CONVENTIONS, 'score')
 BLURS = (0.0, 1.0, 2.0, 4.0, 6.0)  # px, of uniform
+DATASETS = ('cuhk', 'dut', 'ctcug', 'ebd')  # Of detection
+# Those whose larger code is sharp, as the code of D-DFFNet reads them.
+_BRIGHT_IS_SHARP = ('dut', 'ebd')
+_OF_FOREIGN_MAPS = ('prediction_unit', 'prediction_scale', 'sharp_is_bright')
 _METHODS = ('model', 'predictions', 'baseline')
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What decides a score besides the files.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Files:
+    """What truths and foreign maps hold, and what is asked of each pair.
 
     Attributes:
-        protocol: One of PROTOCOLS.
+        masks_sharp_is_bright: The larger code of a mask is sharp.
+        structure: E- and S-measure too; MASKS only (evaluate/structure.py).
         truth_scale, truth_offset: sigma in px = scale x code + offset, of
             truths in picture files and arrays; scale None: what the file
             says (sigma_files).
@@ -28,13 +33,11 @@ class Settings:
             NaN and infinity.
         convention: Of truths in the authors' blur_map folders, or None.
         prediction_unit: One of UNITS, of foreign maps.
-        prediction_scale: px per code, for unit px.
+        prediction_scale: px per code, for units px and disc_radius.
         sharp_is_bright: Foreign maps are the other way round.
-        masks_sharp_is_bright: The larger code of a mask is sharp.
-        noise: Added to photographs, standard deviation on [0, 255].
-        blur: sigma of the Gaussian that uniform blurs photographs with, px.
     """
-    protocol: str
+    masks_sharp_is_bright: bool = False
+    structure: bool = False
     truth_scale: float | None = None
     truth_offset: float = 0.0
     unknown_code: float | None = None
@@ -42,13 +45,24 @@ class Settings:
     prediction_unit: str = 'px'
     prediction_scale: float | None = None
     sharp_is_bright: bool = False
-    masks_sharp_is_bright: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings(Files):
+    """What decides a score besides the files.
+
+    Attributes:
+        protocol: One of PROTOCOLS.
+        noise: Added to photographs, standard deviation on [0, 255].
+        blur: sigma of the Gaussian that uniform blurs photographs with, px.
+    """
+    protocol: str
     noise: float = 0.0
     blur: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(Files):
     """An evaluation. At least one of the three kinds of methods is needed.
 
     Attributes:
@@ -61,8 +75,10 @@ class Options:
         baseline: Names of classical methods, see dmenet_tf.baselines.
         predictions: Folders of other tools' maps, each FOLDER or
             LABEL=FOLDER.
+        dataset: One of DATASETS: whose masks detection is given. It says
+            which code is sharp, and which published figures stand beside.
         split: 'test' or 'train' (dmenet_tf/tables), 'all', or a text file
-            with one name a line; None: test for MASKS, else all.
+            with one name a line; None: test for CUHK's masks, else all.
         noise: Standard deviations of the noise added to photographs, on
             [0, 255]; None: 0, and for rtf 0, 1.0 and 1.6.
         blurs: sigma of the Gaussians that uniform blurs each photograph
@@ -70,12 +86,11 @@ class Options:
         sigma_threshold: px, one for all photographs: where a map in px calls
             a pixel blurred. None: the one that is best on these photographs.
             To the nearest 0.01 px. MASKS only.
-        masks_sharp_is_bright: See Settings.
-        truth_scale, truth_offset, unknown_code, convention: See Settings.
-        prediction_unit, prediction_scale, sharp_is_bright: See Settings.
         sheet_images: Rows of the side-by-side sheet.
         workers: Processes of baselines and predictions. With more than one,
             a script must call evaluate() below `if __name__ == '__main__'`.
+
+    The others are those of Files.
 
     Raises:
         ValueError: A value that there is not; no method; a method that makes
@@ -88,24 +103,18 @@ class Options:
     model: Sequence[str] = ()
     baseline: Sequence[str] = ()
     predictions: Sequence[str] = ()
+    dataset: str = 'cuhk'
     split: str | None = None
     noise: Sequence[float] | None = None
     blurs: Sequence[float] | None = None
     sigma_threshold: float | None = None
-    masks_sharp_is_bright: bool = False
-    truth_scale: float | None = None
-    truth_offset: float = 0.0
-    unknown_code: float | None = None
-    convention: str | None = None
-    prediction_unit: str = 'px'
-    prediction_scale: float | None = None
-    sharp_is_bright: bool = False
     sheet_images: int = 4
     workers: int = 1
 
     def __post_init__(self):
         for name, values in (('protocol', PROTOCOLS),
                              ('prediction_unit', UNITS),
+                             ('dataset', DATASETS),
                              ('convention', (None, *optics.CONVENTIONS))):
             if getattr(self, name) not in values:
                 raise ValueError(f'{name} must be one of {values}. Received: '
@@ -132,8 +141,12 @@ class Options:
                              'neither ground_truth nor predictions.')
         if not uniform and self.ground_truth is None:
             raise ValueError('ground_truth is missing.')
+        if self.dataset != 'cuhk' and self.protocol != 'detection':
+            raise ValueError(f'dataset is of detection, not of {self.protocol}.'
+                             )
         for name, user in (('blurs', ('uniform',)), ('sigma_threshold', MASKS),
-                           ('masks_sharp_is_bright', MASKS)):
+                           ('masks_sharp_is_bright', MASKS),
+                           ('structure', MASKS)):
             if self.protocol not in user and getattr(self, name):
                 raise ValueError(f'{name} is of {" and ".join(user)}, not of '
                                  f'{self.protocol}.')
@@ -172,10 +185,8 @@ class Options:
             foreign: Whether the maps come from files. What is said of them
                 does not outdate the scores of others.
         """
-        names = {field.name for field in dataclasses.fields(Settings)}
-        names -= {'noise', 'blur'}
-        if not foreign:
-            names -= {'prediction_unit', 'prediction_scale',
-                      'sharp_is_bright'}
-        return Settings(noise=noise, blur=blur,
-                        **{name: getattr(self, name) for name in names})
+        said = {field.name: getattr(self, field.name)
+                for field in dataclasses.fields(Files)
+                if foreign or field.name not in _OF_FOREIGN_MAPS}
+        said['masks_sharp_is_bright'] |= self.dataset in _BRIGHT_IS_SHARP
+        return Settings(self.protocol, noise, blur, **said)

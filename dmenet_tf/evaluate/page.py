@@ -4,27 +4,36 @@ import base64
 import html
 import json
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from dmenet_tf import files
-
-# (heading, columns, rows); a row is (is_published, cells).
-Table = tuple[str, list[str], list[tuple[bool, list[str]]]]
+from dmenet_tf.evaluate.tables import Table
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem;
        margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: 1rem 0; display: block;
+table { border-spacing: 0; margin: 1rem 0; display: block;
         overflow-x: auto; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd;
          text-align: right; }
 th:first-child, td:first-child { text-align: left; }
+tr { background: #fff; }
 tr.published { color: #666; font-style: italic; background: #f6f6f6; }
 img { max-width: 100%; }
 p { overflow-wrap: anywhere; }
 p.problem { color: #a00; margin: .2rem 0; }
 pre { background: #f6f6f6; padding: .8rem; overflow-x: auto; }
+@media (max-width: 40rem) {  /* A phone: what a row is of stays in sight. */
+  body { margin: 1rem auto; padding: 0 .7rem; }
+  h1 { font-size: 1.4rem; }
+  h2 { font-size: 1.1rem; }
+  table { font-size: 13px; }
+  th, td { padding: .25rem .4rem; }
+  th:first-child, td:first-child { position: sticky; left: 0;
+                                   background: inherit; max-width: 8rem; }
+}
 """
 
 
@@ -54,6 +63,7 @@ def write(path: pathlib.Path, title: str, tables: Sequence[Table],
     parts.append('<h2>How these figures were made</h2><pre>'
                  + html.escape(json.dumps(record, indent=2)) + '</pre>')
     text = ('<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width">'
             f'<title>{html.escape(title)}</title><style>{_STYLE}</style>'
             '</head><body>\n' + '\n'.join(parts) + '\n</body></html>\n')
     with files.atomic_path(path) as temporary:
@@ -64,10 +74,17 @@ def _table(heading, columns, rows):
     head = ''.join(f'<th>{html.escape(name)}</th>' for name in columns)
     body = ''.join(
         f'<tr class="{"published" if is_published else "ours"}">'
-        + ''.join(f'<td>{html.escape(cell)}</td>' for cell in cells) + '</tr>'
+        + ''.join(f'<td>{_unbroken(html.escape(cell))}</td>'
+                  for cell in cells) + '</tr>'
         for is_published, cells in rows)
     return (f'<h2>{html.escape(heading)}</h2><table><thead><tr>{head}</tr>'
             f'</thead><tbody>{body}</tbody></table>')
+
+
+def _unbroken(cell):
+    """An interval stays on one line."""
+    return re.sub(r', (?=[^[]*\])', ',&nbsp;', cell).replace(
+        '] *', ']&nbsp;*')
 
 
 def _figure(caption, path):

@@ -59,21 +59,28 @@ def listed(names: Iterable[str]) -> str:
     return ', '.join(names[:_NAMED]) + (f' and {rest} more' if rest > 0 else '')
 
 
-def split_names(protocol: str, split: str | None) -> list[str] | None:
+def split_names(protocol: str, split: str | None,
+                dataset: str = 'cuhk') -> list[str] | None:
     """The names of a split, in its order; None for all.
 
     Args:
         protocol: One of options.PROTOCOLS.
-        split: See options.Options.
+        split, dataset: See options.Options. Of sets other than CUHK no list
+            is kept: their test pictures are a folder of their own.
 
     Raises:
         ValueError: There is no such split, or a line of it is no text.
     """
-    split = split or ('test' if protocol in options.MASKS else 'all')
+    kept = protocol in options.MASKS and dataset == 'cuhk'
+    split = split or ('test' if kept else 'all')
     if split == 'all':
         return None
     path = pathlib.Path(split)
     if split in ('test', 'train'):
+        if dataset != 'cuhk':
+            raise ValueError(f'There is no list of {split} pictures of '
+                             f'{dataset}: give the folder that holds them, '
+                             'or --split=LIST.txt.')
         path = (importlib.resources.files('dmenet_tf') / 'tables'
                 / f'{_SPLITS.get(protocol, protocol)}_{split}.txt')
     if not path.is_file():

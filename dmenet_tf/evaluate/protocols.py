@@ -2,7 +2,8 @@
 
     cuhk        mask; accuracy at tau, precision-recall, average precision
     detection   the same masks and scores under the detection literature's
-                split (100 images) and main figures (MAE, F)
+                splits (100 images of CUHK; DUT-DBD, CTCUG, EBD) and main
+                figures (MAE, F)
     rtf         disc radius, px (.mat) -> sigma by the nearest row of the
                 table; both sides cut at 3.275 px and divided by it
     syndof      sigma; both sides divided by 7 px: errors of d
@@ -31,6 +32,7 @@ import numpy as np
 from scipy import ndimage
 
 from dmenet_tf import images, metrics, optics, sigma_files
+from dmenet_tf.evaluate import structure
 from dmenet_tf.evaluate.options import MASKS, Settings
 
 RTF_LIMIT = 3.275  # px, the last row of the disc table
@@ -215,7 +217,7 @@ def score(values: np.ndarray, truth: np.ndarray, settings: Settings,
         uniform `ranges` (metrics.error_by_range).
     """
     if settings.protocol in MASKS:
-        return _detection(values, truth, unit)
+        return _detection(values, truth, settings, unit)
     if settings.protocol == 'uniform':
         return {'scores': metrics.uniform_scores(values, settings.blur)}
     known = np.isfinite(truth)
@@ -237,8 +239,10 @@ def score(values: np.ndarray, truth: np.ndarray, settings: Settings,
             'ranges': metrics.error_by_range(sigma, truth).tolist()}
 
 
-def _detection(values, mask, unit):
+def _detection(values, mask, settings, unit):
     scores, counts = metrics.detection_scores(values, mask)
+    if settings.structure:
+        scores |= structure.structure_scores(values, mask)
     found = {'scores': scores, 'counts': counts.tolist()}
     if unit == 'px':
         found['px_counts'] = metrics.px_counts(values, mask).tolist()

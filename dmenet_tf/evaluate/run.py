@@ -6,44 +6,50 @@ import json
 import pathlib
 import re
 from collections.abc import Sequence
-from typing import Any
 
-from dmenet_tf import baselines, files
+from dmenet_tf import baselines, command, files
 from dmenet_tf.evaluate import (
     pairing,
     protocols,
     published,
     report,
+    results,
     scoring,
     summary,
 )
 from dmenet_tf.evaluate.options import Options
+from dmenet_tf.evaluate.results import Results
 from dmenet_tf.evaluate.scoring import Method, Run
 
 
-def evaluate(options: Options) -> dict[str, Any]:
+def evaluate(options: Options) -> Results:
     """Scores every method on every image and writes output_dir.
 
     A file that cannot be scored costs one line on stderr. The same call again
     goes on where an interrupted one stopped.
 
     Returns:
-        What results.json holds, JSON values: `protocol`, `options`,
-        `versions`; `problems`, lines; `results`, the figures of each method
-        and level of noise and blur (summary.summarize, with `method`, `kind`,
-        `source`, `digest`, `unit`, `noise`); `published`, rows to compare with;
-        `published_apart`, rows in another unit.
+        Results: a dict of what results.json holds, JSON values: `protocol`,
+        `options`, `versions`; `problems`, lines; `results`, the figures of
+        each method and level of noise and blur (summary.summarize, with
+        `method`, `kind`, `source`, `digest`, `unit`, `noise`, `blur`);
+        `differences` of each two methods (summary.differences);
+        `published`, rows to compare with; `published_apart`, rows in another
+        unit.
 
     Raises:
         ValueError, OSError, ImportError: Nothing can be scored, or a method
             lacks its package; one line.
     """
     output_dir = pathlib.Path(options.output_dir)
+    if options.structure:
+        command.require('py_sod_metrics', 'detection')
     methods = find_methods(options)
     # Of uniform, a photograph stands for its truth.
     found = pairing.find_cases(
         options.images, options.ground_truth or options.images,
-        pairing.split_names(options.protocol, options.split))
+        pairing.split_names(options.protocol, options.split,
+                            options.dataset))
     problems = list(found.problems)
     for line in problems:
         files.complain(line)
@@ -57,11 +63,13 @@ def evaluate(options: Options) -> dict[str, Any]:
             problems += said
             problems += scoring.score_all(run.jobs, run.path, options.workers)
             runs.append(run)
-    results = _results(options, _by_noise(runs), found.wanted, problems)
-    pictures = report.draw(output_dir, results)
+    runs = _by_noise(runs)
+    figures = _results(options, runs, found.wanted, problems)
+    pictures = report.draw(output_dir, figures)
     pictures += report.draw_sheet(output_dir, runs)
-    report.write(output_dir, results, pictures, runs)
-    return results
+    per_image = results.per_image(runs)
+    report.write(output_dir, figures, per_image, pictures)
+    return Results(figures, per_image)
 
 
 def find_methods(options: Options) -> list[Method]:
@@ -146,23 +154,42 @@ def _by_noise(runs):
 def _results(options, runs, wanted, problems):
     """See evaluate."""
     asked = json.loads(json.dumps(dataclasses.asdict(options), default=str))
-    rows, apart = [], []
-    for noise in dict.fromkeys(run.noise for run in runs):
-        for row in published.rows(options.protocol, noise):
-            said = {'method': row.method, 'source': row.source,
-                    'noise': noise, 'scores': row.scores}
-            if row.convention is None:
-                rows.append(said)
-            else:
-                apart.append({**said, 'map': published.FORMULAS[row.convention],
-                              'at_most': published.at_most(row)})
+    scored = [summary.read(run.path, options.sigma_threshold) for run in runs]
     return {
         'protocol': options.protocol, 'options': asked,
         'versions': report.versions(), 'problems': problems,
         'results': [{'method': run.method.label, 'kind': run.method.kind,
                      'source': run.method.source, 'digest': run.method.digest,
                      'unit': run.method.unit, 'noise': run.noise,
-                     **summary.summarize(run.path, wanted,
-                                         options.sigma_threshold)}
-                    for run in runs],
-        'published': rows, 'published_apart': apart}
+                     'blur': run.blur, **summary.summarize(one, wanted)}
+                    for run, one in zip(runs, scored, strict=True)],
+        'differences': _differences(runs, scored),
+        **_published(options, dict.fromkeys(run.noise for run in runs),
+                     wanted)}
+
+
+def _differences(runs, scored):
+    found = []
+    for noise, blur in dict.fromkeys((run.noise, run.blur) for run in runs):
+        methods = [(run.method.label, one)
+                   for run, one in zip(runs, scored, strict=True)
+                   if (run.noise, run.blur) == (noise, blur)]
+        found += [{'noise': noise, 'blur': blur, **row}
+                  for row in summary.differences(methods)]
+    return found
+
+
+def _published(options, levels, wanted):
+    rows, apart = [], []
+    for noise in levels:
+        for row in published.rows(options.protocol, noise, options.dataset):
+            said = {'method': row.method, 'source': row.source,
+                    'split': row.split.name,
+                    'same_split': published.is_of(row, wanted),
+                    'noise': noise, 'scores': row.scores}
+            if row.convention is None:
+                rows.append(said)
+            else:
+                apart.append({**said, 'map': published.FORMULAS[row.convention],
+                              'at_most': published.at_most(row)})
+    return {'published': rows, 'published_apart': apart}

@@ -97,9 +97,10 @@ class Validator:
             outputs, tf.constant(y), self._weights.lambda_aux,
             self._weights.preset, self._weights.map_error,
             None if valid.all() else tf.constant(counts))
-        errors = (defocus - label)[valid]
-        return {'L_B': float(loss), 'mse': float(np.mean(errors**2)),
-                'mae': float(np.mean(np.abs(errors)))}
+        defocus, label = defocus[valid], label[valid]
+        return {'L_B': float(loss),
+                'mse': metrics.mean_squared_error(defocus, label),
+                'mae': metrics.mean_absolute_error(defocus, label)}
 
     def panel(self, name: str, image: npt.NDArray[np.uint8],
               label: npt.NDArray[np.uint16] | None) -> npt.NDArray[np.uint8]:

@@ -1,11 +1,13 @@
 """Options: what is refused, and what counts for whose scores."""
 
+import dataclasses
 import subprocess
 import sys
 
 import pytest
 
 from dmenet_tf.evaluate import Options
+from dmenet_tf.evaluate.options import Files, Settings
 
 FOLDERS = {'ground_truth': 'gt', 'output_dir': 'out', 'images': 'image'}
 
@@ -25,6 +27,10 @@ FOLDERS = {'ground_truth': 'gt', 'output_dir': 'out', 'images': 'image'}
      'sigma_threshold is of cuhk and detection, not of rtf'),
     ({'protocol': 'sigma', 'masks_sharp_is_bright': True},
      'masks_sharp_is_bright is of cuhk and detection, not of sigma'),
+    ({'protocol': 'sigma', 'structure': True},
+     'structure is of cuhk and detection, not of sigma'),
+    ({'dataset': 'dut'}, 'dataset is of detection, not of cuhk'),
+    ({'protocol': 'detection', 'dataset': 'DUT'}, "dataset must be one of"),
     ({'sigma_threshold': 0.0}, r'sigma_threshold must be in \(0, 8\] px'),
     ({'sigma_threshold': 9.0}, r'sigma_threshold must be in \(0, 8\] px'),
     ({'protocol': 'uniform', 'ground_truth': None, 'predictions': (),
@@ -49,6 +55,28 @@ def test_what_is_said_of_foreign_maps_is_no_setting_of_the_others():
                 'sigma7', 2.0, True, 0.0)
     assert (own.prediction_unit, own.prediction_scale, own.sharp_is_bright,
             own.noise) == ('px', None, False, 1.6)
+
+
+@pytest.mark.parametrize('dataset, given, sharp_is_bright', [
+    ('cuhk', {}, False), ('dut', {}, True), ('ctcug', {}, False),
+    ('ebd', {}, True), ('cuhk', {'masks_sharp_is_bright': True}, True)])
+def test_of_each_dataset_it_is_known_which_code_is_sharp(dataset, given,
+                                                         sharp_is_bright):
+    options = Options('detection', predictions=['maps'], dataset=dataset,
+                      **FOLDERS, **given)
+    settings = options.settings(0.0, 0.0, True)
+    assert settings.masks_sharp_is_bright is sharp_is_bright
+
+
+def test_a_field_of_files_is_written_once():
+    said = {'masks_sharp_is_bright': True, 'structure': True,
+            'truth_scale': 2.0, 'truth_offset': 1.0, 'unknown_code': 3.0,
+            'convention': 'sigma7', 'prediction_unit': 'score',
+            'prediction_scale': 4.0, 'sharp_is_bright': True}
+    assert set(said) == {field.name for field in dataclasses.fields(Files)}
+    settings = Options('cuhk', predictions=['maps'], **FOLDERS,
+                       **said).settings(0.0, 0.0, True)
+    assert settings == Settings('cuhk', **said)
 
 
 @pytest.mark.parametrize('protocol, given, unit', [

@@ -4,16 +4,33 @@ import numpy as np
 import pytest
 
 from dmenet_tf import optics
-from dmenet_tf.evaluate import protocols, published, report
+from dmenet_tf.evaluate import protocols, published, tables
 from dmenet_tf.evaluate.options import Settings
 
 
 def test_every_row_has_a_source_and_only_columns_of_its_table():
-    for protocol, levels in published.ROWS.items():
-        for rows in levels.values():
-            for row in rows:
-                assert row.source
-                assert set(row.scores) <= set(report.COLUMNS[protocol])
+    for (protocol, _), rows in published.ROWS.items():
+        for row in rows:
+            assert row.source and row.split.name
+            assert set(row.scores) <= set(tables.COLUMNS[protocol])
+
+
+def test_rows_of_detection_are_of_its_dataset_and_without_noise():
+    mae = {(dataset, row.method): row.scores['mae']
+           for dataset in ('cuhk', 'dut', 'ctcug', 'ebd')
+           for row in published.rows('detection', 0.0, dataset)}
+    assert mae['cuhk', 'D-DFFNet'] == 0.036
+    assert mae['dut', 'D-DFFNet'] == 0.070
+    assert mae['ctcug', 'D-DFFNet'] == 0.074
+    assert mae['ebd', 'IS2CNet'] == 0.070
+    assert published.rows('detection', 1.0, 'dut') == []
+
+
+def test_a_row_is_of_our_split_where_its_photographs_are_as_many():
+    row = published.rows('detection', 0.0, 'cuhk')[0]
+    assert published.is_of(row, 100) and not published.is_of(row, 54)
+    # Of CTCUG there is one split.
+    assert published.is_of(published.rows('detection', 0.0, 'ctcug')[0], 7)
 
 
 def test_a_map_of_2_sigma_plus_1_over_15_bounds_one_of_sigma_over_7():
@@ -32,7 +49,7 @@ def test_the_bound_is_reached_unless_an_estimate_is_below_sigma_0(lowest,
     estimate = rng.uniform(lowest, 1, truth.shape)
     error = estimate - optics.defocus_from_sigma(truth, 'legacy15')
     bound = published.at_most(published.Row(
-        'any', 'here', {'mse': np.mean(error**2),
+        'any', 'here', published.Split('any', 1), {'mse': np.mean(error**2),
                         'mae': np.mean(np.abs(error))}, 'legacy15'))
     scores = protocols.score(optics.sigma_from_defocus(estimate, 'legacy15'),
                              truth, Settings('syndof'), 'px')['scores']

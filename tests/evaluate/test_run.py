@@ -4,14 +4,15 @@ import csv
 import hashlib
 import json
 import re
+import sys
 import types
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from dmenet_tf import evaluate
-from dmenet_tf.evaluate import report, scoring
+from dmenet_tf import evaluate, metrics
+from dmenet_tf.evaluate import scoring, tables
 from dmenet_tf.evaluate.run import find_methods
 
 RNG = np.random.default_rng(0)
@@ -218,11 +219,11 @@ def test_errors_by_true_sigma_are_told_of_each_image_and_of_all(tmp_path,
     assert [float(row['mae_from_1_px']) for row in rows] == [1, 3]
     assert [float(row['mae_from_0_px']) for row in rows] == [0, 0]
     assert rows[0]['mae_from_7_px'] == ''
-    _, by_sigma = report.tables(results)
+    _, by_sigma = tables.tables(results)
     assert by_sigma[1][1:5] == ['0 to 0.5', '0.5 to 1', '1 to 2', '2 to 3']
-    assert by_sigma[2] == [(False, ['maps', '0.00 (+0.00)', '-',
-                                    '2.00 (+2.00)', '-', '-', '-', '-',
-                                    '1.00 (+1.00)'])]
+    assert by_sigma[2] == [(False, [
+        'maps', '0.00 (+0.00)', '-', '2.00 [1.00, 3.00] (+2.00)', '-', '-',
+        '-', '-', '1.00 [0.50, 1.50] (+1.00)'])]
 
 
 @pytest.mark.usefixtures('undrawn')
@@ -232,14 +233,14 @@ def test_a_threshold_in_px_is_given_or_said_to_be_the_best_of_these(cuhk,
     found = results['results'][0]
     assert found['sigma_threshold'] == {'px': 0.01, 'given': False}
     assert found['scores']['accuracy_one_threshold'] == 1
-    text = report.as_text(results)
+    text = tables.as_text(results)
     assert 'threshold: 0.01 px, the best single threshold, chosen on these' in (
         text)
     # Another threshold scores nothing anew.
     results = run(cuhk, prediction_scale=3.0, sigma_threshold=3.5)
     found = results['results'][0]
     assert found['scores']['accuracy_one_threshold'] == pytest.approx(13 / 40)
-    assert '3.5 px for all images, as was given' in report.as_text(results)
+    assert '3.5 px for all images, as was given' in tables.as_text(results)
     # Maps without a unit have none.
     found = run(cuhk)['results'][0]
     assert 'sigma_threshold' not in found
@@ -253,9 +254,9 @@ def test_a_row_tells_of_images_that_dmenet_is_trained_on(cuhk, save, mask,
     save(cuhk / f'gt/{name}.png', mask)
     save(cuhk / f'maps/{name}.npy', mask / np.float32(255))
     results = run(cuhk)
-    assert report.tables(results)[0][2][0][1][1] == '5 of 5, 1 in 0001-0504'
+    assert tables.tables(results)[0][2][0][1][1] == '5 of 5, 1 in 0001-0504'
     assert any('part of CUHK that DMENet is trained on' in line
-               for line in report.notes(results))
+               for line in tables.notes(results))
 
 
 def test_uniform_blurs_each_photograph_and_tells_medians(tmp_path, save, run,
@@ -400,6 +401,81 @@ def test_labels_are_given_or_the_names_of_what_is_there(rtf):
     assert [method.digest for method in found] == 2 * [
         hashlib.sha256(b'weights').hexdigest()] + 3 * [None]
     assert [method.unit for method in found] == ['px'] * 4 + ['score']
+
+
+@pytest.mark.usefixtures('undrawn')
+def test_measures_of_another_package_are_had_where_they_are_asked_for(
+        cuhk, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'py_sod_metrics', None)
+    with pytest.raises(ImportError, match=r"dmenet_tf\[detection\]'\.$"):
+        run(cuhk, structure=True)
+    assert not (cuhk / 'out').exists()
+    assert 'e measure ↑' not in tables.tables(run(cuhk))[0][1]
+
+
+@pytest.mark.extra
+@pytest.mark.usefixtures('undrawn')
+def test_perfect_maps_have_the_measures_of_objects_too(cuhk, run):
+    pytest.importorskip('py_sod_metrics')
+    results = run(cuhk, structure=True)
+    assert results['results'][0]['scores']['s_measure'] == pytest.approx(1)
+    assert tables.tables(results)[0][1][-2:] == ['e measure ↑', 's measure ↑']
+
+
+@pytest.mark.usefixtures('undrawn')
+def test_masks_of_dut_are_read_its_way_and_its_rows_stand_apart(cuhk, save,
+                                                                mask, run):
+    for name in NAMES:
+        save(cuhk / f'gt/{name}.png', 255 - mask)
+    results = run(cuhk, 'detection', dataset='dut', split=None)
+    assert results['results'][0]['scores']['mae'] == 0
+    ours, published = tables.tables(results)
+    assert [cells[0] for _, cells in ours[2]] == ['maps']
+    assert published[0] == ("Published, of another split: DUT-DBD's test part")
+    assert published[1] == ['method', 'mae ↓']
+    with pytest.raises(ValueError, match='no list of test pictures of dut'):
+        run(cuhk, 'detection', dataset='dut', split='test')
+
+
+@pytest.mark.usefixtures('undrawn')
+def test_results_give_tables_and_figures(cuhk, save, mask, run):
+    for i, name in enumerate(NAMES):
+        maps = mask / np.float32(255)
+        maps[:i, :] = 0  # A worse one each time.
+        save(cuhk / f'worse/{name}.npy', maps)
+    results = run(cuhk, predictions=[str(cuhk / 'maps'), str(cuhk / 'worse')])
+    best, worse, published = results.rows()
+    assert (best['method'], best['images'], best['accuracy']) == ('maps', 4, 1)
+    assert not best['published'] and published['published']
+    assert published['split'] == 'CUHK 0505-0704'
+    # 0 to 3 of 30 rows, 27 of 40 columns.
+    wrong = np.array([0, 1, 2, 3]) / 30 * 27 / 40
+    assert worse['accuracy'] == pytest.approx(1 - wrong.mean())
+    assert (worse['accuracy_low'], worse['accuracy_high']) == pytest.approx(
+        metrics.interval(1 - wrong))
+    row, = results.differences()
+    assert (row['method'], row['other']) == ('maps', 'worse')
+    assert row['accuracy'] == pytest.approx(wrong.mean())
+    assert row['accuracy_low'] == pytest.approx(metrics.interval(wrong)[0])
+    assert [row['accuracy'] for row in results.per_image] == pytest.approx(
+        [1] * 4 + list(1 - wrong))
+    assert set(results.figures()) == {'bars', 'precision_recall'}
+    pandas = pytest.importorskip('pandas')
+    frame = results.frame()
+    assert isinstance(frame, pandas.DataFrame)
+    assert frame.set_index('method').accuracy['maps'] == 1
+    assert len(results.frame(results.per_image)) == 8
+
+
+@pytest.mark.usefixtures('undrawn')
+def test_the_page_fits_a_phone_and_the_report_is_markdown_too(cuhk, run):
+    results = run(cuhk)
+    page = (cuhk / 'out/report.html').read_text()
+    assert '<meta name="viewport" content="width=device-width">' in page
+    text = (cuhk / 'out/report.md').read_text()
+    assert text.startswith('# Evaluation: cuhk\n\n## cuhk\n\n| method | ')
+    made_with = f'Made with dmenet_tf {results["versions"]["dmenet_tf"]}, '
+    assert made_with in text and made_with in page
 
 
 def test_the_package_exports_what_runs_it():

@@ -94,7 +94,8 @@ def scores(values: np.ndarray, mask: Mask, path: pathlib.Path) -> None:
     results = evaluate.evaluate(evaluate.Options(
         protocol='rtf', images='RTF', ground_truth=path, model=['small'],
         output_dir='evaluation/rtf'))
-    assert_type(results, dict[str, Any])
+    assert_type(results.rows(), list[dict[str, Any]])
+    assert_type(results['protocol'], Any)
 
 
 def training() -> None:
