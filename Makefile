@@ -47,10 +47,12 @@ test-long: $(REFERENCE)/installed $(LATEST)/installed
 	    -m 'long and not slow' tests/test_keras.py tests/test_export.py \
 	    tests/train/test_steps.py
 
-# Trainings that are killed, stopped or damaged, or run in several processes.
+# Trainings that are killed, stopped or damaged, or run in several processes;
+# the campaigns of damaged files and failing disks in small.
 test-kills: $(REFERENCE)/installed
 	$(REFERENCE)/bin/python -m pytest -q -n 2 --durations=10 -m slow \
-	    tests/train/test_resume.py tests/train/test_workers.py
+	    tests/train/test_resume.py tests/train/test_workers.py \
+	    tests/campaigns/fuzz.py tests/campaigns/disk.py
 
 # Builds sdist and wheel, and uses the wheel where no checkout is.
 test-wheel: $(LATEST)/installed

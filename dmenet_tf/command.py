@@ -149,7 +149,7 @@ def _find_home(names):
 def quieten_decoders() -> None:
     """What they say to themselves does not tell which file it is of."""
     warnings.filterwarnings('ignore', module=r'PIL|tifffile|imageio')
-    for name in ('tifffile', 'PIL'):
+    for name in ('tifffile', 'imagecodecs', 'PIL'):
         std_logging.getLogger(name).setLevel(std_logging.CRITICAL)
     # The libtiff that Pillow brought, or was linked to, prints by itself. On
     # Windows it cannot be asked for like this.

@@ -5,7 +5,10 @@ it is there. Integers with a sign, of 32 bits, and floats say nothing: they
 need a range from outside.
 """
 
+import logging as std_logging
+import math
 import pathlib
+import struct
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +16,13 @@ import numpy.typing as npt
 import tifffile
 from absl import logging
 
+from dmenet_tf import budgets
+
+# What they say of damaged files goes where logging was set up, not to stderr.
+for _name in ('tifffile', 'imagecodecs'):
+    std_logging.getLogger(_name).addHandler(std_logging.NullHandler())
 Path = str | pathlib.Path
+_PNG = b'\x89PNG\r\n\x1a\n'
 _TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 # The TIFF of raw files begins with a thumbnail.
 RAW_SUFFIXES = ('.3fr', '.arw', '.cr2', '.cr3', '.dcr', '.dng', '.erf', '.iiq',
@@ -54,6 +63,17 @@ def is_tiff(path: Path) -> bool:
         return file.read(4) in _TIFF
 
 
+def check_png(path: Path) -> None:
+    """Raises ValueError for a PNG whose pixels its bytes cannot hold."""
+    with open(path, 'rb') as file:
+        head = file.read(26)
+    if head[:8] == _PNG and len(head) == 26:
+        width, height, bits, kind = struct.unpack('>IIBB', head[16:])
+        channels = {2: 3, 4: 2, 6: 4}.get(kind, 1)
+        budgets.check(width * height * channels * bits // 8,
+                      budgets.length(path))
+
+
 def is_deep_png(path: Path) -> bool:
     """Whether a file is a PNG of 16 bits in several channels.
 
@@ -63,20 +83,48 @@ def is_deep_png(path: Path) -> bool:
         head = file.read(26)
     # Byte 24 of the header is the depth, byte 25 the colour type (2: RGB, 4:
     # grey and alpha, 6: RGBA).
-    return (head[:8] == b'\x89PNG\r\n\x1a\n' and len(head) == 26
+    return (head[:8] == _PNG and len(head) == 26
             and head[24] == 16 and head[25] in (2, 4, 6))
 
 
 def read_deep_png(path: Path) -> npt.NDArray[np.uint16]:
     """Reads the codes of a PNG of which is_deep_png is true, [h, w, c]."""
     import imagecodecs
+    check_png(path)
     return imagecodecs.png_decode(pathlib.Path(path).read_bytes())
 
 
-def count_pages(path: Path) -> int:
-    """How many pictures a TIFF holds."""
+def size(path: Path) -> tuple[int, int]:
+    """(width, height) of the first picture of a TIFF, px, by its header."""
     with tifffile.TiffFile(path) as file:
-        return len(file.pages)
+        return file.pages[0].imagewidth, file.pages[0].imagelength
+
+
+def count_pages(path: Path) -> int:
+    """How many pictures a TIFF holds.
+
+    Raises:
+        Exception: Its pages lead in a circle, or it is damaged otherwise.
+    """
+    seen = set()
+    with tifffile.TiffFile(path) as file:
+        for page in file.pages:
+            if page.offset in seen:
+                raise ValueError('its pages lead in a circle')
+            seen.add(page.offset)
+    return len(seen)
+
+
+def pixels(page: tifffile.TiffPage, path: Path) -> np.ndarray:
+    """What a page of a TIFF holds, as stored.
+
+    Raises:
+        Exception: The file cannot hold as much, or whatever tifffile says of
+            a damaged one.
+    """
+    tile = math.prod(page.chunks) * page.dtype.itemsize
+    budgets.check(max(page.nbytes, tile), budgets.length(path))
+    return page.asarray()
 
 
 def read_tiff(path: Path, warn: bool = True,
@@ -101,7 +149,7 @@ def read_tiff(path: Path, warn: bool = True,
             raise NoPicture(RAW)
         if _is_plain(page):
             return None
-        codes, white = page.asarray(), _white(page)
+        codes, white = pixels(page, path), _white(page)
         codes = _of_colours(page, _channels_last(page, codes), white)
         if warn:
             _warn_of_few_bits(path, page, codes)

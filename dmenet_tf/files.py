@@ -3,6 +3,7 @@
 import codecs
 import contextlib
 import errno
+import functools
 import os
 import pathlib
 import sys
@@ -12,6 +13,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from tqdm import tqdm
 
+try:
+    import fcntl
+except ImportError:  # Windows.
+    fcntl = None
+
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
@@ -19,7 +25,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
     The temporary file lies in the same folder, keeps the suffix (libraries
     choose formats by it) and is removed when the block fails, so `path` is
-    either its old self or complete.
+    either its old self or complete. What killed processes left in that folder
+    is removed before.
 
     Args:
         path: Where the file goes; its folder is made if missing.
@@ -29,10 +36,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix='.tmp-', suffix=path.suffix,
-                                    dir=path.parent)
-    os.close(handle)
-    temporary = pathlib.Path(name)
+    _remove_leftovers_once(path.parent)
+    handle, temporary = _new_file(path)
     try:
         yield temporary
         _flush_to_disk(temporary)
@@ -46,6 +51,40 @@ def atomic_path(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         _flush_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+        if fcntl:
+            os.close(handle)
+
+
+def _new_file(path):
+    """A file beside `path`, locked as long as this process has it open."""
+    while True:
+        handle, name = tempfile.mkstemp(prefix='.tmp-', suffix=path.suffix,
+                                        dir=path.parent)
+        if fcntl is None:  # Windows renames no file that is open.
+            os.close(handle)
+            return None, pathlib.Path(name)
+        with contextlib.suppress(OSError):  # Some file systems have none.
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        # Before it was locked another process may have taken it for left.
+        if os.path.exists(name):
+            return handle, pathlib.Path(name)
+        os.close(handle)
+
+
+def remove_leftovers(folder: str | os.PathLike) -> None:
+    """Removes what killed processes were writing in a folder.
+
+    Not what others are writing now, here or on other machines: the lock on
+    that cannot be had. Nothing is removed where there are no such locks.
+    """
+    for path in pathlib.Path(folder).glob('.tmp-*') if fcntl else ():
+        # Already gone, a folder, not ours, or somebody's.
+        with contextlib.suppress(OSError), path.open('rb') as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+
+
+_remove_leftovers_once = functools.cache(remove_leftovers)
 
 
 def _flush_folder(folder):

@@ -158,6 +158,7 @@ def _read(path, value_range, own, page):
     deep = None
     if deep_images.is_tiff(path):
         deep = deep_images.read_tiff(path, value_range is None, page)
+    deep_images.check_png(path)
     if deep is None:
         with Image.open(path) as picture:
             if page:

@@ -13,6 +13,7 @@ does not say what its numbers are is refused, by its name: a wrong unit would
 train or score without any other sign.
 """
 
+import contextlib
 import pathlib
 import re
 
@@ -21,7 +22,7 @@ import numpy.typing as npt
 import tifffile
 from PIL import Image
 
-from dmenet_tf import deep_images, files, images, made_with, optics
+from dmenet_tf import budgets, deep_images, files, images, made_with, optics
 
 CODES_PER_PX = 1000  # of a 16-bit file: sigma = code / 1000 px
 MAX_CODE = 65534  # so 65.534 px is the largest sigma of a 16-bit file
@@ -301,7 +302,8 @@ def _grey(path, values):
 
 def _read_picture(path):
     if path.suffix.lower() in ('.tif', '.tiff'):
-        return tifffile.imread(path)
+        return _read_tiff(path)
+    deep_images.check_png(path)
     if deep_images.is_deep_png(path):
         return deep_images.read_deep_png(path)
     with Image.open(path) as picture:
@@ -314,16 +316,30 @@ def _read_picture(path):
     return values.astype(np.uint16) if sixteen else values
 
 
+def _read_tiff(path):
+    """The only page, or the first where others are previews of it.
+
+    Not tifffile's series: where a damaged file's pages lead in a circle it
+    goes through millions of them.
+    """
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        with contextlib.suppress(IndexError):
+            if file.pages[1].shape == page.shape:
+                raise ValueError('holds several pictures, not one')
+        values = deep_images.pixels(page, path)
+    return np.moveaxis(values, 0, -1) if page.axes == 'SYX' else values
+
+
 def _read_npz(path):
-    with np.load(path, allow_pickle=False) as archive:
+    with budgets.open_npz(path) as archive:
         if len(archive.files) != 1:
             raise ValueError(f'holds {len(archive.files)} arrays, not one')
         return archive[archive.files[0]]
 
 
 def _read_mat(path):
-    import scipy.io
-    found = {name: value for name, value in scipy.io.loadmat(path).items()
+    found = {name: value for name, value in budgets.read_mat(path).items()
              if not name.startswith('__') and np.ndim(value) == 2}
     if 'blurMap' in found:
         return found['blurMap']
@@ -334,4 +350,4 @@ def _read_mat(path):
 
 
 _READERS = {'.npz': _read_npz, '.mat': _read_mat,
-            '.npy': lambda path: np.load(path, allow_pickle=False)}
+            '.npy': budgets.read_npy}

@@ -1,13 +1,14 @@
 """The variables of a network by name, and .npz files of them."""
 
 import pathlib
-import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
+
+from dmenet_tf import budgets, images
 
 
 def of(model: keras.Model) -> dict[str, Any]:
@@ -68,9 +69,8 @@ def read_npz(path: str | pathlib.Path) -> dict[str, np.ndarray]:
     if not pathlib.Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such weights file.')
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with budgets.open_npz(path) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError,
-            AttributeError, TypeError) as error:
+    except Exception as error:  # Whatever a damaged file makes NumPy throw.
         raise ValueError(f'{path}: not a readable .npz of plain arrays '
-                         f'({error}).') from error
+                         f'({images.one_line(error)}).') from error

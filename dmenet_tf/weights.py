@@ -36,6 +36,10 @@ _SEPARATORS = {os.sep, os.altsep}
 # Arguments of networks.build_blur_estimator that a file's metadata holds.
 _OF_B = frozenset({'width', 'decoder_width', 'encoder', 'refine_blocks',
                    'side_heads', 'padding', 'encoder_norm'})
+# The kernel whose last axis each number of an architecture is.
+_WIDTHS = {'width': 'B/conv1_1/kernel', 'decoder_width': 'B/uf_c1/kernel',
+           'discriminator_width': 'D/h0_c1/kernel',
+           'sharpness_width': 'S/l1_c1/kernel'}
 
 
 def bundled_models() -> list[str]:
@@ -183,8 +187,8 @@ def _metadata(arrays, path):
         built.setdefault('decoder_width', built.get('width'))
         built.setdefault('encoder', 'vgg19')
         missing = _OF_B - set(built)
-    except (json.JSONDecodeError, KeyError, TypeError,
-            AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError,
+            RecursionError) as error:
         raise ValueError(f'{path}: damaged metadata: {error!r}.') from error
     if version != FORMAT_VERSION:
         raise ValueError(f'{path}: format version {version}; this release of '
@@ -292,6 +296,7 @@ def _from_arrays(arrays, path, inference_only):
     built = metadata['architecture']
     if inference_only:
         built = {k: built[k] for k in _OF_B} | {'side_heads': False}
+    _check_widths(built, arrays, path)
     nets = _build(built)
     for letter, model in nets._asdict().items():
         if model is not None:
@@ -305,6 +310,21 @@ def _from_arrays(arrays, path, inference_only):
                 f'{path}: has {len(unknown)} variables that its architecture '
                 f'lacks: {variables.shortened(unknown)}.')
     return nets, metadata
+
+
+def _check_widths(built, arrays, path):
+    """Raises ValueError unless the arrays are of the networks to be built.
+
+    Before that: the memory of a network follows from a few numbers alone.
+    """
+    for key, name in _WIDTHS.items():
+        said = built.get(key)
+        if said and said != (np.shape(arrays.get(name)) or [0])[-1]:
+            raise ValueError(f'{path}: its architecture has {key} {said}, its '
+                             f'{name} another, or there is none.')
+    if built['refine_blocks'] not in range(len(arrays)):
+        raise ValueError(f"{path}: {built['refine_blocks']} refine_blocks are "
+                         f'not in its {len(arrays)} arrays.')
 
 
 def _under(arrays, letter):

@@ -5,7 +5,11 @@ Most show the same: r rising from 0 to 1 over all pixels, row by row.
 
 import logging
 import struct
+import subprocess
+import sys
+import zlib
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -238,3 +242,18 @@ def test_hdr_is_warned_of(tmp_path, caplog):
     with caplog.at_level(logging.WARNING, 'absl'):
         images.read_image(path)
     assert 'a.avif: HDR (PQ)' in caplog.text
+
+
+def test_what_libpng_says_is_not_printed(tmp_path):
+    """The way of compression is none there is; the sum fits."""
+    content = imagecodecs.png_encode(np.full((8, 8, 3), 999, np.uint16))
+    head = b'IHDR' + content[16:26] + b'\7' + content[27:29]
+    path = tmp_path / 'a.png'
+    path.write_bytes(content[:12] + head + zlib.crc32(head).to_bytes(4, 'big')
+                     + content[33:])
+    done = subprocess.run(
+        [sys.executable, '-c', 'import sys\nfrom dmenet_tf import images\n'
+         'images.read_image(sys.argv[1])', path], capture_output=True,
+        text=True, check=False)
+    assert 'damaged picture' in done.stderr
+    assert 'PNG warning' not in done.stderr

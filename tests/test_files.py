@@ -3,11 +3,18 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from dmenet_tf import files
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path):
@@ -28,6 +35,39 @@ def test_the_name_is_on_the_disk_too(tmp_path, monkeypatch):
     with files.atomic_path(tmp_path / 'a') as temporary:
         temporary.write_text('x')
     assert flushed == [(False, False), (True, True)]
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='there are no such locks')
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    """By the next that writes there; not what is being written."""
+    killed = subprocess.run(
+        [sys.executable, '-c', 'import os, sys\nfrom dmenet_tf import files\n'
+         'with files.atomic_path(sys.argv[1]) as path:\n'
+         '    path.write_text("half"); os._exit(9)', tmp_path / 'a.png'],
+        check=False)
+    [left] = tmp_path.iterdir()
+    assert killed.returncode == 9 and left.name.startswith('.tmp-')
+    with files.atomic_path(tmp_path / 'b.png') as at_work:
+        at_work.write_text('b')
+        assert not left.exists()
+        files.remove_leftovers(tmp_path)  # As another process would.
+    assert [path.name for path in tmp_path.iterdir()] == ['b.png']
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='there are no such locks')
+def test_a_file_that_is_taken_for_left_is_made_anew(tmp_path, monkeypatch):
+    """Another process looks between its making and its lock."""
+    flock, seen = fcntl.flock, []
+
+    def slow(file, how):
+        if not seen:
+            seen.extend(tmp_path.iterdir())
+            seen[0].unlink()
+        flock(file, how)
+    monkeypatch.setattr(fcntl, 'flock', slow)
+    with files.atomic_path(tmp_path / 'a') as temporary:
+        temporary.write_text('whole')
+    assert seen and (tmp_path / 'a').read_text() == 'whole'
 
 
 def test_a_failure_leaves_the_old_file(tmp_path):

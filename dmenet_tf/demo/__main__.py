@@ -22,6 +22,7 @@ import time
 from absl import flags
 
 from dmenet_tf import command, engines, network_flags
+from dmenet_tf.demo import origins
 
 KEPT_S = 3600
 _SWEEP_S = 300
@@ -65,29 +66,35 @@ def serve(folder: pathlib.Path) -> None:
         ImportError: gradio is not installed.
         ValueError, OSError: No such model, or the port is taken.
     """
-    os.environ['GRADIO_TEMP_DIR'] = str(folder)
+    uploads = folder / 'uploads'
+    uploads.mkdir()
+    os.environ['GRADIO_TEMP_DIR'] = str(uploads)
     os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'
     logging.getLogger('httpx').setLevel(logging.WARNING)
     try:
         import gradio
+        from starlette.middleware import Middleware
     except ImportError:
         raise ImportError('The page needs gradio: pip install '
                           "'dmenet_tf[demo]'.") from None
-    from dmenet_tf.demo import page, work
+    from dmenet_tf.demo import page, told, work
     flag = flags.FLAGS
     engine = network_flags.engine()
     work.load_model(flag.model, engine)
-    threading.Thread(target=_sweep_for_ever, args=[folder],
+    threading.Thread(target=_sweep_for_ever, args=[uploads],
                      daemon=True).start()
     blocks = page.build(page.Settings(
-        flag.model, engine, folder, int(flag.max_megapixels * 1e6)))
+        flag.model, engine, uploads, int(flag.max_megapixels * 1e6),
+        told.copy_samples(folder / 'samples')))
     blocks.queue(max_size=flag.max_waiting)
     blocks.launch(
         server_name=flag.host, server_port=flag.port,
         max_file_size=flag.max_megabytes * gradio.FileSize.MB,
-        theme=page.THEME, head=page.STYLE, footer_links=[], show_error=True,
-        share=False, ssr_mode=False, enable_monitoring=False, quiet=True,
-        state_session_capacity=_SESSIONS, prevent_thread_lock=True)
+        theme=page.THEME, head=page.STYLE, footer_links=[], share=False,
+        show_error=False, ssr_mode=False, enable_monitoring=False, quiet=True,
+        state_session_capacity=_SESSIONS, prevent_thread_lock=True,
+        app_kwargs={'middleware': [Middleware(
+            origins.OwnPagesOnly, local=flag.host in origins.LOCAL)]})
     print(f'{blocks.local_url} is open until Ctrl-C, and estimates by '
           f'{engine}.', flush=True)
     blocks.block_thread()

@@ -9,6 +9,7 @@ pixels.
 import dataclasses
 import functools
 import pathlib
+from collections.abc import Sequence
 
 import gradio as gr
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from dmenet_tf import engines, maps, optics, weights
 from dmenet_tf.applications import depth
-from dmenet_tf.demo import work
+from dmenet_tf.demo import told, work
 from dmenet_tf.syndof import pairs, rgbd
 
 SCALES = {'several': 'auto', 'full size alone': 1}
@@ -65,12 +66,14 @@ class Settings:
         engine: What runs the models.
         folder: Of temporary files.
         max_pixels: Of an uploaded picture.
+        samples: Photographs to begin with.
     """
 
     model: str
     engine: engines.Engine
     folder: pathlib.Path
     max_pixels: int
+    samples: Sequence[pathlib.Path] = ()
 
 
 def build(settings: Settings) -> gr.Blocks:
@@ -80,7 +83,7 @@ def build(settings: Settings) -> gr.Blocks:
         job = gr.State()
         with gr.Row(elem_id='parts'):
             with gr.Column(scale=1, min_width=280):
-                photograph = _build_choice()
+                photograph = _build_choice(settings)
             with gr.Column(scale=3, min_width=320):
                 status = gr.Markdown(_START, elem_id='status')
                 with gr.Tabs():
@@ -104,7 +107,7 @@ def _answered(function):
         try:
             return function(*args, **kwargs)
         except (ValueError, OSError) as error:
-            raise gr.Error(str(error), title='That did not work',
+            raise gr.Error(told.said(error), title='That did not work',
                            print_exception=False) from None
     return answer
 
@@ -119,12 +122,12 @@ def _needs_map(function):
     return _answered(answer)
 
 
-def _build_choice():
+def _build_choice(settings):
     """Upload and examples; returns the component that holds the file."""
     photograph = gr.File(label='Photograph', height=150, elem_id='photograph')
-    samples = [str(path) for path in work.sample_photographs()]
+    samples = [str(path) for path in settings.samples]
     if samples:
-        # Served from where they are: what is copied is removed in time.
+        # Served from where they are: what gradio copies is removed in time.
         gr.set_static_paths(samples)
         examples = gr.Dataset(
             components=[gr.Image(render=False)], label='Examples',
@@ -141,25 +144,28 @@ def _build_map(settings, photograph, status, job):
                           elem_id='reading')
     opacity = gr.Slider(0, 1, 1, step=0.05, label='Photograph ... map')
     with gr.Row():
-        names = dict.fromkeys([settings.model, *weights.bundled_models()])
-        model = gr.Dropdown([(pathlib.Path(name).stem, name)
-                             for name in names], label='Model')
+        # Visitors see names, not where the files are.
+        sources = {pathlib.Path(source).stem: source for source in
+                   (*weights.bundled_models(), settings.model)}
+        model = gr.Dropdown(list(sources), label='Model',
+                            value=pathlib.Path(settings.model).stem)
         scales = gr.Dropdown(list(SCALES), value='several', label='Scales')
     kinds = gr.CheckboxGroup(list(maps.FORMATS), value=['npy', 'color'],
                              label='Files')
     files = _files('map_files')
 
-    def map_photograph(previous, path, source, scales, opacity, kinds):
+    def map_photograph(previous, path, name, scales, opacity, kinds):
         if previous:
             work.forget(previous)
         if path is None:
             return None, _START, None, None
         try:
-            made = work.map_upload(path, settings.folder, source,
+            made = work.map_upload(path, settings.folder, sources[name],
                                    settings.engine, SCALES[scales],
                                    settings.max_pixels)
         except (ValueError, OSError) as error:
-            return None, f'**That did not work.** {error}', None, None
+            return (None, f'**That did not work.** {told.said(error)}', None,
+                    None)
         return (made, work.describe(made),
                 work.draw_map(made, opacity), work.write_maps(made, kinds))
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from dmenet_tf import (
+    deep_images,
     engines,
     images,
     jobs,
@@ -47,12 +48,6 @@ SHAPES = 'Drawn shapes'
 Scene = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 _GONE = 'The photograph is no longer kept here; choose it again.'
 _SAMPLES = pathlib.Path(__file__).parents[2] / 'data' / 'samples'
-
-
-def sample_photographs() -> list[pathlib.Path]:
-    """Those of the repository; an installed package has none."""
-    folder = _SAMPLES / 'photographs'
-    return images.find_images(folder) if folder.is_dir() else []
 
 
 @functools.lru_cache(maxsize=2)
@@ -125,19 +120,27 @@ def forget(job: jobs.Job) -> None:
 def check_pixels(path: pathlib.Path, max_pixels: int | None) -> None:
     """Raises ValueError for a picture of too many pixels, before decoding."""
     try:
-        with Image.open(path) as picture:
-            pixels = picture.width * picture.height
+        width, height = _size(path)
+        pixels = width * height
         found = f'{pixels / 1e6:.0f}'
     except Image.DecompressionBombError:
         pixels = np.inf
         found = f'more than {2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f}'
-    except (OSError, SyntaxError, ValueError):
+    except Exception:
         return  # images.read_image says what it is.
     if max_pixels and pixels > max_pixels:
         raise ValueError(
             f'{path.name} has {found} megapixels; this page takes '
             f'{max_pixels / 1e6:.0f} at most. Shrink it, or use '
             'python -m dmenet_tf.predict, which works in tiles.')
+
+
+def _size(path):
+    """(width, height) by the header."""
+    if deep_images.is_tiff(path):  # Pillow does not know all of them.
+        return deep_images.size(path)
+    with Image.open(path) as picture:
+        return picture.size
 
 
 def read_sigma(job: jobs.Job) -> npt.NDArray[np.float32]:

@@ -100,7 +100,8 @@ def read(path: str | pathlib.Path) -> Reference:
     except FileNotFoundError:
         raise FileNotFoundError(f'{path}: no such file; --save_reference '
                                 'makes one.') from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError,
+            RecursionError) as error:
         raise ValueError(f'{path}: not a reference that --save_reference '
                          f'wrote ({" ".join(str(error).split())}).') from None
 

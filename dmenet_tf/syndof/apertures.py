@@ -12,6 +12,7 @@ that corners are also darker is no blur.
 
 import functools
 import pathlib
+import zipfile
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from dmenet_tf import images, optics
+from dmenet_tf import budgets, images, optics
 
 SHAPES = ('polygon', 'cats_eye')
 SUFFIXES = ('.npy', '.npz')
@@ -191,17 +192,18 @@ def read_stack(path: str | pathlib.Path
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such file.')
     try:
-        loaded = np.load(path, allow_pickle=False)
-        named = isinstance(loaded, np.lib.npyio.NpzFile)
-        psf = np.asarray(loaded['psf'] if named else loaded, np.float64)
-        sigma = loaded['sigma'] if named and 'sigma' in loaded else None
-        return _checked(psf, sigma)
+        if not zipfile.is_zipfile(path):
+            return _checked(budgets.read_npy(path), None)
+        with budgets.open_npz(path) as loaded:
+            sigma = loaded.get('sigma')
+            return _checked(loaded['psf'], sigma)
     except Exception as error:  # Whatever NumPy throws at a damaged file.
         raise ValueError(f'{path}: not point spread functions: '
                          f'{images.one_line(error)}.') from None
 
 
 def _checked(psf, sigma):
+    psf = np.asarray(psf, np.float64)
     if psf.ndim != 3 or psf.shape[1] != psf.shape[2] or not psf.size:
         raise ValueError(f'they must be [n, k, k]; the shape is {psf.shape}')
     if not np.isfinite(psf).all() or psf.min() < 0 or (

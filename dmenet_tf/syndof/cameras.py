@@ -73,7 +73,7 @@ def read(path: str | pathlib.Path) -> dict[str, Camera] | Camera:
             with path.open(newline='', encoding='utf-8-sig') as file:
                 return _of_rows(csv.DictReader(file))
         return camera_of(json.loads(path.read_text(encoding='utf-8')))
-    except (ValueError, csv.Error) as error:
+    except (ValueError, csv.Error, RecursionError) as error:
         raise ValueError(f'{path}: {images.one_line(error)}.') from None
 
 

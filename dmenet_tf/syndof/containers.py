@@ -12,10 +12,13 @@
 MATLAB stores columns first; what h5py reads of NYUv2 is transposed.
 """
 
+import math
 import pathlib
 
 import numpy as np
 import numpy.typing as npt
+
+from dmenet_tf import budgets
 
 Path = str | pathlib.Path
 SUFFIXES = ('.mat', '.hdf5', '.h5')
@@ -45,12 +48,12 @@ def read_depth(path: Path, index: int | None = None) -> np.ndarray:
     with h5py.File(path, 'r') as file:
         if index is not None:
             name = next(name for name in NYU_DEPTHS if name in file)
-            return file[name][index].T
+            return _values(file[name], path, index).T
         names = [name for name in _DEPTHS if name in file] or list(file)
         if len(names) != 1 or not isinstance(file[names[0]], h5py.Dataset):
             raise NoDepth('it must hold one array, or one named dataset or '
                           f'depth. Received: {list(file)}')
-        return file[names[0]][()]
+        return _values(file[names[0]], path)
 
 
 def read_image(path: Path, index: int | None = None
@@ -94,6 +97,15 @@ def is_ibims(path: Path) -> bool:
     return (IBIMS, 'struct') in [(name, kind) for name, _, kind in listed]
 
 
+def _values(dataset, path, index=None):
+    """A dataset of HDF5, or one entry of it."""
+    size, held = dataset.dtype.itemsize, budgets.length(path)
+    whole = dataset.shape if index is None else dataset.shape[1:]
+    budgets.check(size * math.prod(whole), held)
+    budgets.check(size * math.prod(dataset.chunks or ()), held)
+    return dataset[() if index is None else index]
+
+
 def _is_hdf5(path):
     import h5py
     return h5py.is_hdf5(path)
@@ -104,12 +116,11 @@ def _image(path, index):
         return _field(_ibims(path), 'rgb')
     import h5py
     with h5py.File(path, 'r') as file:
-        return file[NYU_IMAGES][index].T
+        return _values(file[NYU_IMAGES], path, index).T
 
 
 def _ibims(path):
-    import scipy.io
-    content = scipy.io.loadmat(path)
+    content = budgets.read_mat(path)
     if IBIMS not in content or not content[IBIMS].dtype.names:
         raise NoDepth('it must be HDF5, or hold a struct named data as '
                       'iBims-1 does')

@@ -15,21 +15,24 @@
 
 import contextlib
 import io
+import os
 import pathlib
 import re
+import threading
 
 import imageio.v3 as iio
 import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from dmenet_tf import deep_images, images
+from dmenet_tf import budgets, deep_images, images
 from dmenet_tf.syndof import containers
 
 SUFFIXES = ('.dpt', '.pfm', '.png', '.pgm', '.npy', '.npz', '.exr', '.tif',
             '.tiff', '.hdf5', '.h5')
 HALF_MAX = 65504.0  # the largest half float: AirSim's sky
 _EXR_DEPTH = ('z', 'depth')
+_SILENT = threading.Lock()
 
 
 def read_codes(path: str | pathlib.Path, index: int | None = None,
@@ -152,13 +155,9 @@ def _floats(content, height, width, dtype):
     return values.reshape(height, width).astype(np.float32)
 
 
-def _read_npy(path):
-    return np.load(path, allow_pickle=False)
-
-
 def _read_npz(path):
     """The array named depth, or the only one."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with budgets.open_npz(path) as arrays:
         names = [n for n in ('depth', 'disparity') if n in arrays.files]
         names = names or arrays.files
         if len(names) != 1:
@@ -175,10 +174,14 @@ def _read_exr(path):
     except ImportError:
         raise containers.NoDepth('reading .exr needs the OpenEXR package: '
                                  'pip install OpenEXR') from None
+    with _silence(), OpenEXR.File(
+            str(path), header_only=True) as file:
+        budgets.check(sum(_declared(part.header) for part in file.parts),
+                      budgets.length(path))
     deep, said = (OpenEXR.deepscanline, OpenEXR.deeptile), io.StringIO()
     # Where a part is damaged it is left out, and a line is printed.
-    with contextlib.redirect_stdout(said), OpenEXR.File(
-            str(path), separate_channels=True) as file:
+    with _silence(), contextlib.redirect_stdout(
+            said), OpenEXR.File(str(path), separate_channels=True) as file:
         flat = [{name: channel.pixels
                  for name, channel in part.channels.items()}
                 for part in file.parts if part.type() not in deep]
@@ -188,6 +191,26 @@ def _read_exr(path):
         raise containers.NoDepth('a deep EXR, with any number of depths at a '
                                  'pixel; flatten it first')
     return _exr_depth(flat)
+
+
+@contextlib.contextmanager
+def _silence():
+    """What OpenEXR writes to stderr, beside its errors, is lost."""
+    with _SILENT, open(os.devnull, 'w') as nothing:
+        kept = os.dup(2)
+        os.dup2(nothing.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _declared(header):
+    """Bytes of a part of an EXR, 4 for each value."""
+    low, high = (end.tolist() for end in header['dataWindow'])
+    return 4 * len(header['channels']) * (high[0] - low[0] + 1) * (
+        high[1] - low[1] + 1)
 
 
 def _exr_depth(parts):
@@ -217,6 +240,7 @@ def _is_exr_depth(name, part):
 
 
 def _read_picture(path):
+    deep_images.check_png(path)
     if path.suffix.lower() == '.png' and deep_images.is_deep_png(path):
         return deep_images.read_deep_png(path)
     return _read_tiff(path) if deep_images.is_tiff(path) else iio.imread(path)
@@ -226,9 +250,9 @@ def _read_tiff(path):
     """The first page, channels last."""
     with tifffile.TiffFile(path) as file:
         page = file.pages[0]
-        codes = page.asarray()
+        codes = deep_images.pixels(page, path)
     return np.moveaxis(codes, 0, -1) if page.axes == 'SYX' else codes
 
 
-_READERS = {'.dpt': _read_dpt, '.pfm': _read_pfm, '.npy': _read_npy,
+_READERS = {'.dpt': _read_dpt, '.pfm': _read_pfm, '.npy': budgets.read_npy,
             '.npz': _read_npz, '.exr': _read_exr}

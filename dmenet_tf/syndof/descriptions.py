@@ -31,7 +31,8 @@ def described(found: Sequence[Pair], path: pathlib.Path) -> list[Pair]:
         content = json.loads(path.read_text())
         common = _depth_fields(content)
         scenes = {scene['scene']: scene for scene in content.get('scenes', [])}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError,
+            RecursionError) as error:
         raise ValueError(
             f'{path}: it must be {{"depth_unit": ..., "depth_scale": ..., '
             '"scenes": [{"scene": NAME, "split": ..., ...}, ...]}: '

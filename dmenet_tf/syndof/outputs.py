@@ -150,8 +150,7 @@ def finish_folder(output_dir: pathlib.Path, recipe: Any,
 def _remove_torn(output_dir):
     """Removes what killed processes were writing; see files.atomic_path."""
     for folder in ('image', 'sigma', 'valid', '.records'):
-        for path in (output_dir / folder).glob('.tmp-*'):
-            path.unlink()
+        files.remove_leftovers(output_dir / folder)
 
 
 def read_records(output_dir: pathlib.Path) -> dict[int, Record]:

@@ -130,7 +130,9 @@ def to_metres(path: str | pathlib.Path, codes: np.ndarray, unit: str,
         ValueError: Its calib.txt is damaged, or memory does not suffice.
     """
     try:
-        return _to_metres(path, codes, unit, scale, layout, sky_depth)
+        # Of a damaged file any number may come; what it becomes is checked.
+        with np.errstate(all='ignore'):
+            return _to_metres(path, codes, unit, scale, layout, sky_depth)
     except MemoryError as error:
         raise ValueError(f'{path}: too large: {images.one_line(error)}.'
                          ) from error

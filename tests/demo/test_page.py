@@ -11,6 +11,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 
 import numpy as np
 import pytest
@@ -240,6 +242,24 @@ def test_only_this_machine_is_answered(server):
 
 
 @pytest.mark.slow
+def test_no_answer_tells_where_the_server_keeps_its_files(server, model_file):
+    """But of the page's own temporary folder, which gradio's answers name."""
+    config = urllib.request.urlopen(f'{server.url}/config').read().decode()
+    for folder in (PHOTOGRAPHS.parents[1], model_file.parent):
+        assert str(folder) not in config
+
+
+@pytest.mark.slow
+def test_pages_of_others_are_not_answered(server):
+    for header, value in (('Origin', 'https://elsewhere.example'),
+                          ('Host', 'rebound.example')):
+        asked = urllib.request.Request(f'{server.url}/config',
+                                       headers={header: value})
+        with pytest.raises(urllib.error.HTTPError, match='403'):
+            urllib.request.urlopen(asked)
+
+
+@pytest.mark.slow
 def test_five_visitors_at_once_get_their_own_maps(
         server, model, model_file, tmp_path):
     client = pytest.importorskip('gradio_client')
@@ -254,7 +274,7 @@ def test_five_visitors_at_once_get_their_own_maps(
         visitor = client.Client(server.url, verbose=False,
                                 download_files=tmp_path / own[0].stem,
                                 httpx_kwargs={'timeout': 600})
-        return [visitor.predict(client.handle_file(path), str(model_file),
+        return [visitor.predict(client.handle_file(path), model_file.stem,
                                 'several', 1.0, ['npy'], api_name='/map')
                 for path in own]
 

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import dmenet_tf
@@ -179,3 +180,12 @@ def test_the_sweep_takes_what_is_old_and_leaves_the_rest(tmp_path):
     command.sweep(tmp_path, -1)
     command.sweep(tmp_path, -1)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_float_tiff_of_too_many_pixels_is_not_decoded(tmp_path):
+    """Pillow does not know it."""
+    tifffile.imwrite(tmp_path / 'a.tif', np.zeros((40, 50, 3), np.float32),
+                     photometric='rgb')
+    with pytest.raises(ValueError, match='a.tif has 0 megapixels'):
+        work.check_pixels(tmp_path / 'a.tif', 1999)
+    work.check_pixels(tmp_path / 'a.tif', 2000)
