@@ -58,8 +58,8 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
                     on_summary: Callable[[jobs.Job, maps.Summary],
                                          None] | None = None,
                     runner: Callable[[np.ndarray], np.ndarray] | None = None,
-                    value_range: tuple[float, float] | None = None
-                    ) -> Iterator[jobs.Outcome]:
+                    value_range: tuple[float, float] | None = None,
+                    develop: bool = False) -> Iterator[jobs.Outcome]:
     """Reads, estimates and writes at the same time; a bad file costs a line.
 
     Args:
@@ -71,7 +71,7 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
         mask_layout: See map_path.
         on_summary: Called with (job, maps.Summary) of every map, if given.
         runner: See runtimes.make_runner; None: TensorFlow.
-        value_range: See images.read_image.
+        value_range, develop: See images.read_image.
 
     Yields:
         jobs.Outcome of each photograph; `made` is the path to look at.
@@ -83,7 +83,8 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
     tile = estimation.AUTO if tile is None else tile
 
     def read(job):
-        return images.read_image(job.photograph, value_range)
+        return images.read_image(job.photograph, value_range,
+                                 develop=develop)
 
     def work(job, photograph):
         sigma = estimation.estimate(photograph, model, scales, tile, runner)
@@ -260,6 +261,7 @@ def define_flags() -> None:
     flags.DEFINE_list(
         'format', ['npy', 'color'], 'One or several, such as npy,overlay. '
         'npy: float32 px. png16: 16 bits, px = code / 1000. tiff: float32 px. '
+        'exr: float32 px, the channels defocus.sigma and defocus.coc. '
         'color: with a bar in px. overlay: colours over the photograph. '
         "normalized: the paper's [0, 1] (sigma / 7 px) in 8 bits. mask: "
         "white = in focus. binary: the paper's, relative to each photograph: "
@@ -309,6 +311,8 @@ def main(arguments: list[str]) -> int:
     focus = _focus()
     found, failed = jobs.from_flags(arguments, possible_maps)
     _check_videos(found)
+    if 'exr' in flag.format:
+        command.require('OpenEXR', 'exr')
     masks = ['mask_below', 'mask_soft'] if 'mask' in flag.format else []
     found = network_flags.with_model(found, ['max_sigma', *masks])
     summary = SummaryFile(flag.summary) if flag.summary else None
@@ -348,7 +352,7 @@ def _map(found, todo, focus, summary):
     yield from map_photographs(
         photographs, model, flag.format, mask_layout=flag.mask_layout,
         on_summary=summary and summary.add, value_range=jobs.value_range(),
-        **how)
+        develop=flag.develop, **how)
     yield from map_videos(videos, model, flag.format, **how)
 
 

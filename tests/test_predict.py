@@ -151,12 +151,13 @@ def test_masks_lie_as_reconstruction_tools_look_for_them(tmp_path, model):
 @pytest.mark.slow
 def test_maps_in_the_folder_of_the_photographs_are_not_mapped(
         photographs, model_file):
+    kinds = [kind for kind in maps.FORMATS if kind != 'exr']  # An extra.
     arguments = [photographs, f'--output_dir={photographs}',
                  f'--model={model_file}',
-                 f'--format={",".join(maps.FORMATS)}']
+                 f'--format={",".join(kinds)}']
     assert '3 photographs done' in run(*arguments).stdout
     first = contents(photographs)
-    assert len(first) == 4 + 3 * len(maps.FORMATS)
+    assert len(first) == 4 + 3 * len(kinds)
     again = run(*arguments)
     assert '0 photographs done' in again.stdout  # 2.png is no picture.
     assert '3 had theirs already' in again.stdout

@@ -145,7 +145,9 @@ def _build_map(settings, photograph, status, job):
         model = gr.Dropdown([(pathlib.Path(name).stem, name)
                              for name in names], label='Model')
         scales = gr.Dropdown(list(SCALES), value='several', label='Scales')
-    kinds = gr.CheckboxGroup(list(maps.FORMATS), value=['npy', 'color'],
+    # What needs an extra is for the command.
+    kinds = gr.CheckboxGroup([kind for kind in maps.FORMATS if kind != 'exr'],
+                             value=['npy', 'color'],
                              label='Files')
     files = _files('map_files')
 

@@ -35,7 +35,6 @@ from absl import flags
 from dmenet_tf import (
     command,
     files,
-    images,
     jobs,
     network_flags,
     sources,
@@ -200,7 +199,7 @@ def _frames(path, network):
 def _photographs(todo, network):
     """(_Seen of photographs, how many failed)."""
     def read(job):
-        image = images.read_image(job.photograph, jobs.value_range())
+        image = jobs.read(job.photograph)
         reduced = scores.reduced(image)
         shot = (groups.read_shot(job.photograph, reduced)
                 if flags.FLAGS.per == 'burst' else None)
@@ -302,7 +301,7 @@ def _save_reference(paths):
     if len(paths) != 1:
         raise command.UsageError('--save_reference needs one photograph. '
                                  f'Received: {len(paths)}.')
-    image = images.read_image(paths[0], jobs.value_range())
+    image = jobs.read(paths[0])
     sigma, region = watch.measure(image, _region(), *network_flags.load(
         [jobs.Job(paths[0], paths[0])]))
     watch.write(flags.FLAGS.save_reference, watch.Reference(
@@ -337,7 +336,7 @@ def _watch(paths, failed):
     failures, worse = len(failed), False
     for path in paths:
         try:
-            image = images.read_image(path, jobs.value_range())
+            image = jobs.read(path)
             found = watch.compare(str(path), image, reference, model, runner)
         except (ValueError, OSError) as error:
             files.complain(error)
