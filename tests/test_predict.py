@@ -24,6 +24,7 @@ from dmenet_tf import (
     networks,
     predict,
     scales,
+    summary_file,
     weights,
 )
 
@@ -118,7 +119,7 @@ def photographs(tmp_path):
 
 def mapped(photographs, out, model, summary=None, **options):
     found, _ = jobs.find_jobs([photographs], out)
-    summary = predict.SummaryFile(summary) if summary else None
+    summary = summary_file.SummaryFile(summary) if summary else None
     todo = predict.unmapped(found, ['npy', 'color'], summary)
     results = list(predict.map_photographs(
         todo, model, ['npy', 'color'],
@@ -270,7 +271,7 @@ def test_an_interrupted_summary_loses_no_row(photographs, tmp_path, model):
     whole = tmp_path / 'whole.csv'
     mapped(photographs, tmp_path / 'out', model, whole)
     found, _ = jobs.find_jobs([photographs], tmp_path / 'out2')
-    part = predict.SummaryFile(tmp_path / 'part.csv')
+    part = summary_file.SummaryFile(tmp_path / 'part.csv')
     results = predict.map_photographs(found, model, ['npy', 'color'],
                                       on_summary=part.add)
     next(results)
