@@ -23,7 +23,8 @@ $(LATEST)/installed: pyproject.toml
 $(EXTRAS)/installed: pyproject.toml
 	$(PYTHON) -m venv $(EXTRAS)
 	$(EXTRAS)/bin/pip install -q \
-	    -e '.[dev,demo,detection,exr,heic,hed,onnx,openvino,serving,video]' ovmsclient
+	    -e '.[dev,demo,detection,exr,heic,hed,onnx,openvino,raw,serving,video]' \
+	    ovmsclient
 	touch $@
 
 # From nothing to the defocus maps of the sample photographs.

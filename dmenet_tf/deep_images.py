@@ -25,10 +25,8 @@ Path = str | pathlib.Path
 _PNG = b'\x89PNG\r\n\x1a\n'
 _TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 # The TIFF of raw files begins with a thumbnail.
-RAW_SUFFIXES = ('.3fr', '.arw', '.cr2', '.cr3', '.dcr', '.dng', '.erf', '.iiq',
-                '.kdc', '.mef', '.mos', '.mrw', '.nef', '.nrw', '.orf', '.pef',
-                '.raf', '.rw2', '.rwl', '.sr2', '.srf', '.srw', '.x3f')
-RAW = 'a raw file of a camera; develop it first, and map the result'
+RAW = ('a raw file of a camera, whose name should say so, or develop it first '
+       'and map the result')
 _MAX_SAMPLE_VALUE, _ORIENTATION, _DNG_VERSION, _PROFILE = (
     281, 274, 50706, 34675)
 _NOT_PILLOWS = (tifffile.COMPRESSION.WEBP, tifffile.COMPRESSION.ZSTD)

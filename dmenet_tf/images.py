@@ -9,7 +9,7 @@ import numpy as np
 from absl import logging
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
-from dmenet_tf import deep_images
+from dmenet_tf import deep_images, raw_files
 
 try:
     import pillow_heif
@@ -18,6 +18,7 @@ except ImportError:  # An extra; _what_it_is says so where it is missed.
     pillow_heif = None
 
 _HEIC = frozenset({'.heic', '.heif', '.hif'})
+_AVIF = frozenset({'.avif', '.avifs'})  # Pillow's from 11.3 on.
 # What Pillow calls a picture and is none: numbers, films, programs, and what
 # it knows the name of only.
 _NO_PICTURES = frozenset({'BUFR', 'EPS', 'FITS', 'FLI', 'GRIB', 'HDF5', 'IPTC',
@@ -30,7 +31,8 @@ def _suffixes():
     return frozenset(
         suffix for suffix, kind in Image.registered_extensions().items()
         if kind in Image.OPEN and kind not in _NO_PICTURES
-        and suffix != '.pfm') | _HEIC | {'.mpo'}
+        and suffix != '.pfm') | _HEIC | _AVIF | {'.mpo'} | (
+            raw_files.SUFFIXES if raw_files.installed() else set())
 
 
 # What a folder is searched for, lower case.
@@ -50,7 +52,7 @@ _HDR = {16: 'PQ', 18: 'HLG'}
 
 def read_image(path: str | pathlib.Path,
                value_range: tuple[float, float] | None = None,
-               page: int = 0) -> np.ndarray:
+               page: int = 0, develop: bool = False) -> np.ndarray:
     """Reads one photograph as RGB, upright, in sRGB.
 
     Grey, palette, RGBA (alpha is dropped), CMYK and files of 10 to 16 bits
@@ -63,6 +65,8 @@ def read_image(path: str | pathlib.Path,
             or with a sign) or that do not say how many bits they use.
         page: Of an animation, or of a TIFF of several pictures, which one, 0
             being the first; see count_pages.
+        develop: Of a raw file, read what the sensor measured in place of the
+            preview that the camera made of it; see raw_files.
 
     Returns:
         [h, w, 3] in [0, 255]: uint8, or float32 for files of more bits. What
@@ -73,18 +77,19 @@ def read_image(path: str | pathlib.Path,
         FileNotFoundError, ValueError, OSError: One line that names the file
             and the reason.
     """
-    return _checked(pathlib.Path(path), value_range, False, page)[0]
+    return _checked(pathlib.Path(path), value_range, False, page, develop)[0]
 
 
 def read_in_own_colors(path: str | pathlib.Path,
-                       value_range: tuple[float, float] | None = None
+                       value_range: tuple[float, float] | None = None,
+                       develop: bool = False
                        ) -> tuple[np.ndarray, bytes | None]:
     """read_image, without conversion to sRGB where the file is RGB itself.
 
     So nothing is lost of what a profile has beyond sRGB.
 
     Args:
-        path, value_range: As of read_image.
+        path, value_range, develop: As of read_image.
 
     Returns:
         [h, w, 3] as of read_image; the ICC profile that it is in, None for
@@ -93,7 +98,7 @@ def read_in_own_colors(path: str | pathlib.Path,
     Raises:
         FileNotFoundError, ValueError, OSError: As read_image.
     """
-    return _checked(pathlib.Path(path), value_range, True, 0)
+    return _checked(pathlib.Path(path), value_range, True, 0, develop)
 
 
 def read_exif(path: str | pathlib.Path) -> Image.Exif:
@@ -122,13 +127,13 @@ def read_exif(path: str | pathlib.Path) -> Image.Exif:
     return kept
 
 
-def _checked(path, value_range, own, page):
+def _checked(path, value_range, own, page, develop):
     """(image, ICC profile), or one line that says what is wrong."""
     if path.is_dir():
         raise IsADirectoryError(f'{path}: is a folder, not a picture.')
-    if path.suffix.lower() in deep_images.RAW_SUFFIXES and path.is_file():
-        raise ValueError(f'{path}: {deep_images.RAW}.')
     try:
+        if path.suffix.lower() in raw_files.SUFFIXES:
+            return _read_raw(path, value_range, own, develop)
         return _read(path, value_range, own, page)
     except FileNotFoundError:
         raise FileNotFoundError(f'{path}: no such file.') from None
@@ -175,6 +180,17 @@ def _read(path, value_range, own, page):
                 if value_range is not None:
                     image = _scaled(image, value_range)
                 return image, profile
+    return _of_deep(deep, value_range, own)
+
+
+def _read_raw(path, value_range, own, develop):
+    found = raw_files.read(path, develop)
+    if isinstance(found, Image.Image):
+        return _of_eight_bits(found, path, own)
+    return _of_deep(deep_images.Picture(found, 65535), value_range, own)
+
+
+def _of_deep(deep, value_range, own):
     profile = _own_profile(deep.profile, deep.codes.ndim == 3) if own else None
     image = _to_rgb(deep, value_range, profile is None)
     return _upright(image, deep.orientation), profile
@@ -272,6 +288,9 @@ def _what_it_is(path):
         return 'the file is empty'
     if path.suffix.lower() in _HEIC and pillow_heif is None:
         return "HEIC needs an extra: pip install 'dmenet_tf[heic]'"
+    if path.suffix.lower() in _AVIF and 'AVIF' not in Image.OPEN:
+        return ('AVIF needs Pillow 11.3 or newer: pip install --upgrade '
+                'pillow')
     return 'not a picture in a format that can be read here'
 
 
@@ -327,6 +346,7 @@ def find_images(path: str | pathlib.Path, recursive: bool = False,
 
     Names that begin with a dot are left out, and what lies in such folders:
     they are not the user's (`._photo.jpg` of macOS, what was half-written).
+    So are raw files beside a picture of the same name.
 
     Args:
         path: Of a file or folder.
@@ -336,8 +356,9 @@ def find_images(path: str | pathlib.Path, recursive: bool = False,
     path = pathlib.Path(path)
     if not path.is_dir():
         return [path]
-    return sorted(file for file in _files(path, recursive)
-                  if file.suffix.lower() in suffixes)
+    found = sorted(file for file in _files(path, recursive)
+                   if file.suffix.lower() in suffixes)
+    return raw_files.without_doubles(found)
 
 
 def _files(folder, recursive):

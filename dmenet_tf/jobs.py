@@ -23,9 +23,10 @@ from collections.abc import (
 )
 from typing import Any
 
+import numpy as np
 from absl import flags
 
-from dmenet_tf import command, files, made_with, sources
+from dmenet_tf import command, files, images, made_with, sources
 
 # Of these nothing is wrong with the photograph, and the next will fail too.
 _DISK_ERRORS = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT)
@@ -140,10 +141,13 @@ def with_settings(job: Job, names: Iterable[str], **more: Any) -> Job:
 
     Args:
         job: Job.
-        names: Of the flags that change a result; --range is one always.
+        names: Of the flags that change a result; --range and --develop are
+            two always.
         more: What else does; JSON values.
     """
     said = {name: flags.FLAGS[name].value for name in ('range', *names)}
+    if flags.FLAGS.develop:
+        more['develop'] = True
     return dataclasses.replace(job, settings=made_with.text(said | more))
 
 
@@ -265,6 +269,14 @@ def define_input_flags(tree: str = '') -> None:
         'whose type has no range of its own (floats, integers of 32 bits or '
         'with a sign), or that look dark because they use 10 or 12 bits of 16 '
         'and do not say so (0,4095).')
+    flags.DEFINE_bool(
+        'develop', False, 'Of raw files, map what the sensor measured in place '
+        'of the preview that the camera made of it.')
+
+
+def read(path: pathlib.Path) -> np.ndarray:
+    """images.read_image by the flags."""
+    return images.read_image(path, value_range(), develop=flags.FLAGS.develop)
 
 
 def value_range() -> tuple[float, float] | None:

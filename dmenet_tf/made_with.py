@@ -4,6 +4,7 @@
     .jpg          the comment
     .npy          a second array, which np.load and other readers leave alone
     .ply, .mp4    a comment
+    .exr          the attribute software
 
 So a command knows which of the results that are there it would make alike.
 """
@@ -87,5 +88,12 @@ def _of_mp4(path):
         return container.metadata['comment']
 
 
+def _of_exr(path):
+    import OpenEXR
+    with OpenEXR.File(str(path), header_only=True) as file:
+        return file.header()['software']
+
+
 _READERS = {'.png': _of_png, '.jpg': _of_jpeg, '.tiff': _of_tiff,
-            '.npy': _of_npy, '.ply': _of_ply, '.mp4': _of_mp4}
+            '.npy': _of_npy, '.ply': _of_ply, '.mp4': _of_mp4,
+            '.exr': _of_exr}

@@ -13,9 +13,9 @@ from dmenet_tf import files, made_with, metrics, optics, sigma_files
 
 # Suffix of each format's file, after the photograph's stem.
 FORMATS = {'npy': '.npy', 'png16': '_sigma16.png', 'tiff': '_sigma.tiff',
-           'color': '_sigma.png', 'overlay': '_overlay.png',
-           'normalized': '_normalized.png', 'binary': '_binary.png',
-           'mask': '_mask.png'}
+           'exr': '_sigma.exr', 'color': '_sigma.png',
+           'overlay': '_overlay.png', 'normalized': '_normalized.png',
+           'binary': '_binary.png', 'mask': '_mask.png'}
 # A pixel counts as sharp below this. In photographs that are in focus `small`
 # sees 0.2 to 0.8 px: the medians of 23 of Kodak's 24 pictures, so that each of
 # the 23 has most of its pixels, 51 % to 99.9 %, below 0.8. The other one is
@@ -29,7 +29,7 @@ SHARP_SIGMA = 0.8  # px
 # with `small`: 0.88 px there.
 FOCUS_SIGMA = 1.4  # px
 _WRITERS = {'npy': sigma_files.write_npy, 'tiff': sigma_files.write_tiff,
-            'png16': sigma_files.write_png}
+            'png16': sigma_files.write_png, 'exr': sigma_files.write_exr}
 
 
 def write(sigma: npt.NDArray[np.float32], kind: str,
@@ -42,8 +42,8 @@ def write(sigma: npt.NDArray[np.float32], kind: str,
     Args:
         sigma: [h, w], float32, px.
         kind: One of FORMATS:
-            npy, png16, tiff  the numbers, see sigma_files; what png16 cuts is
-                              warned of
+            npy, png16, tiff, exr  the numbers, see sigma_files; what png16
+                        cuts is warned of
             color       viridis with a bar in px
             overlay     the colours over the photograph
             normalized  8-bit grey, the paper's d = sigma / 7 px

@@ -125,6 +125,6 @@ def _readable(paths):
     """Yields the photographs that can be read."""
     for path in paths:
         try:
-            yield images.read_image(path, jobs.value_range())
+            yield jobs.read(path)
         except (ValueError, OSError):
             continue  # Its own job will say why.

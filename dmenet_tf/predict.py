@@ -22,9 +22,6 @@ are still mapped, and the exit status is 1.
 """
 
 import contextlib
-import csv
-import dataclasses
-import io
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -41,8 +38,9 @@ from dmenet_tf import (
     maps,
     network_flags,
     optics,
-    sources,
+    summary_file,
     video,
+    workers,
 )
 
 if TYPE_CHECKING:
@@ -58,8 +56,8 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
                     on_summary: Callable[[jobs.Job, maps.Summary],
                                          None] | None = None,
                     runner: Callable[[np.ndarray], np.ndarray] | None = None,
-                    value_range: tuple[float, float] | None = None
-                    ) -> Iterator[jobs.Outcome]:
+                    value_range: tuple[float, float] | None = None,
+                    develop: bool = False) -> Iterator[jobs.Outcome]:
     """Reads, estimates and writes at the same time; a bad file costs a line.
 
     Args:
@@ -71,7 +69,7 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
         mask_layout: See map_path.
         on_summary: Called with (job, maps.Summary) of every map, if given.
         runner: See runtimes.make_runner; None: TensorFlow.
-        value_range: See images.read_image.
+        value_range, develop: See images.read_image.
 
     Yields:
         jobs.Outcome of each photograph; `made` is the path to look at.
@@ -83,7 +81,8 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
     tile = estimation.AUTO if tile is None else tile
 
     def read(job):
-        return images.read_image(job.photograph, value_range)
+        return images.read_image(job.photograph, value_range,
+                                 develop=develop)
 
     def work(job, photograph):
         sigma = estimation.estimate(photograph, model, scales, tile, runner)
@@ -182,58 +181,6 @@ def _shown(kinds):
 
 # Formats that are made of videos.
 VIDEO_FORMATS = ('color', 'overlay', 'mask')
-# Of a name that is not UTF-8 the table is, for others to read.
-_ENCODING = {'encoding': 'utf-8', 'errors': 'backslashreplace'}
-
-
-class SummaryFile:
-    """The rows of --summary, kept beside it until all are there.
-
-    Rows are appended to FILE.part as maps are made, so that an interrupted
-    call loses none; finish() puts them in the order of the photographs. What
-    is not UTF-8 in a name stands there as \\udcff.
-    """
-
-    def __init__(self, path: str | pathlib.Path):
-        self.path = pathlib.Path(path)
-        self.part = self.path.with_name(self.path.name + '.part')
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.rows = {}
-        for file in (self.path, self.part):
-            if file.exists():
-                with file.open(newline='', **_ENCODING) as opened:
-                    self.rows |= {_key(row[0]): row
-                                  for row in csv.reader(opened)
-                                  if len(row) == len(self._header())}
-
-    @staticmethod
-    def _header():
-        return [field.name for field in dataclasses.fields(maps.Summary)]
-
-    def has(self, job: jobs.Job) -> bool:
-        return _key(job.photograph) in self.rows
-
-    def add(self, job: jobs.Job, summary: maps.Summary) -> None:
-        row = [str(value) for value in dataclasses.astuple(summary)]
-        self.rows[_key(job.photograph)] = row
-        line = io.StringIO()
-        csv.writer(line).writerow(row)
-        with self.part.open('a', newline='', **_ENCODING) as file:
-            file.write(line.getvalue())
-
-    def finish(self, found: Iterable[jobs.Job]) -> None:
-        rows = [[str(job.photograph), *self.rows[_key(job.photograph)][1:]]
-                for job in found if self.has(job)]
-        with (files.atomic_path(self.path) as temporary,
-              temporary.open('w', newline='', **_ENCODING) as file):
-            csv.writer(file).writerows([self._header(), *rows])
-        self.part.unlink(missing_ok=True)
-
-
-def _key(photograph):
-    """One for every way to write the path of a photograph, and its row."""
-    place = str(sources.place(pathlib.Path(photograph)))
-    return place.encode(**_ENCODING).decode('utf-8')
 
 
 def possible_maps(job: jobs.Job) -> list[pathlib.Path]:
@@ -243,7 +190,7 @@ def possible_maps(job: jobs.Job) -> list[pathlib.Path]:
 
 
 def unmapped(found: Iterable[jobs.Job], kinds: Collection[str],
-             summary: SummaryFile | None = None,
+             summary: summary_file.SummaryFile | None = None,
              mask_layout: str = 'beside') -> list[jobs.Job]:
     """The jobs that lack a map or their row."""
     return [job for job in found
@@ -257,9 +204,11 @@ def define_flags() -> None:
     """Defines the flags of this command."""
     network_flags.define_flags()
     jobs.define_flags('defocus_maps')
+    workers.define_flags()
     flags.DEFINE_list(
         'format', ['npy', 'color'], 'One or several, such as npy,overlay. '
         'npy: float32 px. png16: 16 bits, px = code / 1000. tiff: float32 px. '
+        'exr: float32 px, the channels defocus.sigma and defocus.coc. '
         'color: with a bar in px. overlay: colours over the photograph. '
         "normalized: the paper's [0, 1] (sigma / 7 px) in 8 bits. mask: "
         "white = in focus. binary: the paper's, relative to each photograph: "
@@ -306,12 +255,15 @@ def main(arguments: list[str]) -> int:
         Image.MAX_IMAGE_PIXELS = None
     # What is wrong is said before anything is read.
     jobs.value_range()
+    workers.check_flags()
     focus = _focus()
     found, failed = jobs.from_flags(arguments, possible_maps)
     _check_videos(found)
+    if 'exr' in flag.format:
+        command.require('OpenEXR', 'exr')
     masks = ['mask_below', 'mask_soft'] if 'mask' in flag.format else []
     found = network_flags.with_model(found, ['max_sigma', *masks])
-    summary = SummaryFile(flag.summary) if flag.summary else None
+    summary = summary_file.SummaryFile(flag.summary) if flag.summary else None
     todo = found if flag.overwrite else unmapped(
         found, flag.format, summary, flag.mask_layout)
     outcomes = _map(found, todo, focus, summary) if todo else ()
@@ -340,16 +292,43 @@ def _focus():
 def _map(found, todo, focus, summary):
     """Outcomes of what is to be done, photographs first."""
     flag = flags.FLAGS
-    model, runner = network_flags.load(found)
     how = {'scales': jobs.scales(), 'tile': flag.tile, 'focus': focus,
-           'max_sigma': flag.max_sigma, 'runner': runner}
+           'max_sigma': flag.max_sigma}
+    reading = {'mask_layout': flag.mask_layout, 'develop': flag.develop,
+               'value_range': jobs.value_range()}
+    if workers.asked():
+        yield from _shared_out(todo, summary, flag.format, how, reading)
+        return
+    model, runner = network_flags.load(found)
     photographs, videos = ([job for job in todo if wanted is video.is_video(
         job.photograph)] for wanted in (False, True))
     yield from map_photographs(
-        photographs, model, flag.format, mask_layout=flag.mask_layout,
-        on_summary=summary and summary.add, value_range=jobs.value_range(),
-        **how)
-    yield from map_videos(videos, model, flag.format, **how)
+        photographs, model, flag.format, runner=runner,
+        on_summary=summary and summary.add, **how, **reading)
+    yield from map_videos(videos, model, flag.format, runner=runner, **how)
+
+
+def _shared_out(todo, summary, kinds, how, reading):
+    # Not of __main__, which workers have another of.
+    from dmenet_tf import predict
+    for job, (error, rows) in workers.results(predict.map_one, todo, kinds,
+                                              how, reading):
+        for row in rows if summary else ():
+            summary.add(job, row)
+        yield jobs.Outcome(job, error, map_path(
+            job, _shown(_formats(job, kinds)), reading['mask_layout']))
+
+
+def map_one(job, network, kinds, how, reading):
+    """In a worker: (error or None, rows of --summary) of one job."""
+    (model, runner), rows = network, []
+    if video.is_video(job.photograph):
+        outcomes = map_videos([job], model, kinds, runner=runner, **how)
+    else:
+        outcomes = map_photographs(
+            [job], model, kinds, runner=runner,
+            on_summary=lambda _, row: rows.append(row), **how, **reading)
+    return next(outcomes).error, rows
 
 
 def _check_videos(found):

@@ -2,6 +2,7 @@
 
     NAME.npy            float, px
     NAME_sigma.tiff     float32, px
+    NAME_sigma.exr      float32, px: the channels of EXR_CHANNELS
     NAME_sigma16.png    uint16, sigma = code / 1000 px, said in its text; also
                         a SYNDOF folder's sigma/NAME.png
     blur_map/NAME.png   the authors': 10 sigma, or 10 (2 sigma + 1)
@@ -27,6 +28,9 @@ from dmenet_tf import budgets, deep_images, files, images, made_with, optics
 CODES_PER_PX = 1000  # of a 16-bit file: sigma = code / 1000 px
 MAX_CODE = 65534  # so 65.534 px is the largest sigma of a 16-bit file
 LEFT_OUT = 65535  # among labels: this pixel's sigma is not known
+# Of an .exr: layer and channel, and how many times sigma it holds.
+EXR_CHANNELS = {'defocus.sigma': 1.0,
+                'defocus.coc': optics.COC_PER_SIGMA}
 _AUTHORS_CODES_PER_PX = 10
 # Of the authors' shared files: 10 (2 sigma + 1) = 150 d, see optics.legacy15.
 _AUTHORS_CODES_OF_ONE = 150
@@ -73,6 +77,33 @@ def write_tiff(path: str | pathlib.Path, sigma: np.ndarray,
                          predictor=True, software=said)
 
 
+def write_exr(path: str | pathlib.Path, sigma: np.ndarray,
+              said: str | None = None) -> None:
+    """Writes a map for compositing programs; see write_npy.
+
+    The layer `defocus` has two channels, float32, px of the photograph:
+    `defocus.sigma`, and `defocus.coc`, the diameter of the circle of confusion,
+    which is 4 sigma.
+
+    Args:
+        path: Of the .exr.
+        sigma: [h, w] px.
+        said: What it was made with, see made_with.
+
+    Raises:
+        ImportError: OpenEXR, of the extra `exr`, is not installed.
+    """
+    import OpenEXR
+    header = {'type': OpenEXR.scanlineimage,
+              'compression': OpenEXR.ZIP_COMPRESSION,
+              'comments': 'px of the photograph; coc is a diameter',
+              **({'software': said} if said else {})}
+    channels = {name: np.float32(times) * sigma
+                for name, times in EXR_CHANNELS.items()}
+    with files.atomic_path(path) as temporary:
+        OpenEXR.File(header, channels).write(str(temporary))
+
+
 def write_png(path: str | pathlib.Path, sigma: np.ndarray,
               compress_level: int = 6, said: str | None = None) -> None:
     """Writes a map as 16-bit codes that say their unit; see write_npy.
@@ -94,8 +125,8 @@ def read_sigma(path: str | pathlib.Path) -> npt.NDArray[np.float32]:
     """Reads a sigma map in any form that this library writes.
 
     Args:
-        path: Float .npy or .tiff: px. uint16 .png or .tiff: by the unit that
-            its text tells, else thousandths of a px.
+        path: Float .npy, .tiff or .exr: px. uint16 .png or .tiff: by the unit
+            that its text tells, else thousandths of a px.
 
     Returns:
         [h, w] px, finite, >= 0.
@@ -349,5 +380,11 @@ def _read_mat(path):
     return found.popitem()[1]
 
 
-_READERS = {'.npz': _read_npz, '.mat': _read_mat,
+def _read_exr(path):
+    import OpenEXR
+    with OpenEXR.File(str(path), separate_channels=True) as file:
+        return file.channels()['defocus.sigma'].pixels
+
+
+_READERS = {'.npz': _read_npz, '.mat': _read_mat, '.exr': _read_exr,
             '.npy': budgets.read_npy}

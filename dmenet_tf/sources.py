@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from dmenet_tf import files, images
 
+_NOT_FETCHED = '{}: nothing is fetched; save it as a file first.'
+
 
 def find_photographs(arguments: Iterable[str], recursive: bool
                      ) -> tuple[list[tuple[pathlib.Path, pathlib.Path]],
@@ -38,6 +40,8 @@ def find_photographs(arguments: Iterable[str], recursive: bool
 
 def _photographs(argument, recursive):
     """(pairs of a path and its place below the output folder, errors)."""
+    if _is_address(argument):
+        return [], [_NOT_FETCHED.format(argument)]
     path = pathlib.Path(argument)
     if argument == '-' or (path.suffix.lower() == '.txt'
                            and os.path.isfile(path)):
@@ -64,9 +68,15 @@ def _listed(argument):
         if os.path.isdir(path) and line:
             failed.append(f'{name}, line {number}: {line} is a folder, not a '
                           'picture.')
+        elif _is_address(line):
+            failed.append(f'{name}, line {number}: {_NOT_FETCHED}'.format(line))
         elif line:
             pairs.append((path, pathlib.Path(path.name)))
     return pairs, failed
+
+
+def _is_address(text):
+    return text.lower().startswith(('http://', 'https://'))
 
 
 def place(path: pathlib.Path) -> pathlib.Path:

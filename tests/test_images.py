@@ -202,6 +202,25 @@ def test_heic_without_its_extra_says_which(tmp_path, monkeypatch):
         images.read_image(path)
 
 
+def test_avif(tmp_path):
+    if 'AVIF' not in Image.OPEN:
+        pytest.skip('This Pillow has no AVIF.')
+    smooth = np.linspace(0, 255, 64 * 64, dtype=np.uint8).reshape(64, 64)
+    path = saved(tmp_path, Image.fromarray(np.dstack([smooth] * 3)), 'a.avif')
+    error = images.read_image(path).astype(int)[..., 0] - smooth
+    assert np.abs(error).max() < 16
+
+
+def test_avif_without_a_pillow_that_has_it_says_so(tmp_path, monkeypatch):
+    path = tmp_path / 'a.avif'
+    path.write_bytes(b'\0\0\0\x18ftypavif')
+    monkeypatch.delitem(Image.OPEN, 'AVIF', raising=False)
+    monkeypatch.setattr(Image, 'ID',
+                        [kind for kind in Image.ID if kind != 'AVIF'])
+    with pytest.raises(ValueError, match='a.avif: AVIF needs Pillow 11.3'):
+        images.read_image(path)
+
+
 def test_a_decompression_bomb_is_refused_and_can_be_allowed(tmp_path,
                                                             monkeypatch):
     path = saved(tmp_path, Image.new('1', (20_000, 20_000)), 'a.png')

@@ -47,6 +47,17 @@ def photographs(argument, monkeypatch=None, typed=b''):
     return [str(job.photograph) for job in found]
 
 
+def test_addresses_are_not_fetched(tmp_path):
+    (tmp_path / 'a.txt').write_text('b.jpg\nHTTP://x.org/c.jpg\n')
+    found, failed = jobs.find_jobs(
+        ['https://x.org/a.jpg', tmp_path / 'a.txt'], OUT)
+    assert [job.photograph.name for job in found] == ['b.jpg']
+    reason = 'nothing is fetched; save it as a file first.'
+    assert failed == [
+        f'https://x.org/a.jpg: {reason}',
+        f'{tmp_path}/a.txt, line 2: HTTP://x.org/c.jpg: {reason}']
+
+
 MARKED = {'utf-8': 'utf-8', 'utf-8 with a mark': 'utf-8-sig',
           'utf-16, marked': 'utf-16'}
 
@@ -189,6 +200,8 @@ def test_what_was_made_with_other_settings_is_made_again(tmp_path, flag):
     assert jobs.unfinished([job(3.0)], results) == []
     assert jobs.unfinished([job(2.0)], results) == [job(2.0)]
     assert jobs.unfinished([job(2.0)], ['_sigma.png']) == []
+    flag.develop = True  # Of raw files; the default is not said.
+    assert job(3.0).settings.startswith('dmenet_tf {"develop": true, ')
 
 
 def numbered(count):
@@ -258,6 +271,7 @@ def flag(monkeypatch):
     flags.DEFINE_string('output_dir', 'out', '', flag_values=values)
     flags.DEFINE_bool('recursive', False, '', flag_values=values)
     flags.DEFINE_string('range', None, '', flag_values=values)
+    flags.DEFINE_bool('develop', False, '', flag_values=values)
     values.mark_as_parsed()
     return values
 

@@ -31,6 +31,21 @@ def test_npy_and_tiff_hold_the_map_itself(tmp_path):
         assert 'sigma, px' in file.pages[0].description
 
 
+@pytest.mark.extra
+def test_exr_holds_sigma_and_the_circle_of_confusion_in_one_layer(tmp_path):
+    exr = pytest.importorskip('OpenEXR')
+    path = written(tmp_path, 'exr')
+    with exr.File(str(path), separate_channels=True) as file:
+        found = {name: channel.pixels
+                 for name, channel in file.channels().items()}
+        assert 'px' in file.header()['comments']
+    assert sorted(found) == ['defocus.coc', 'defocus.sigma']
+    np.testing.assert_array_equal(found['defocus.sigma'], SIGMA)
+    np.testing.assert_array_equal(found['defocus.coc'], 4 * SIGMA)
+    assert {pixels.dtype for pixels in found.values()} == {np.dtype('f4')}
+    np.testing.assert_array_equal(sigma_files.read_sigma(path), SIGMA)
+
+
 def test_png16_says_its_scale_and_keeps_a_thousandth(tmp_path):
     with Image.open(written(tmp_path, 'png16')) as picture:
         assert picture.text['sigma'] == 'sigma in px = code / 1000'

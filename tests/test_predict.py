@@ -24,6 +24,7 @@ from dmenet_tf import (
     networks,
     predict,
     scales,
+    summary_file,
     weights,
 )
 
@@ -118,7 +119,7 @@ def photographs(tmp_path):
 
 def mapped(photographs, out, model, summary=None, **options):
     found, _ = jobs.find_jobs([photographs], out)
-    summary = predict.SummaryFile(summary) if summary else None
+    summary = summary_file.SummaryFile(summary) if summary else None
     todo = predict.unmapped(found, ['npy', 'color'], summary)
     results = list(predict.map_photographs(
         todo, model, ['npy', 'color'],
@@ -151,12 +152,13 @@ def test_masks_lie_as_reconstruction_tools_look_for_them(tmp_path, model):
 @pytest.mark.slow
 def test_maps_in_the_folder_of_the_photographs_are_not_mapped(
         photographs, model_file):
+    kinds = [kind for kind in maps.FORMATS if kind != 'exr']  # An extra.
     arguments = [photographs, f'--output_dir={photographs}',
                  f'--model={model_file}',
-                 f'--format={",".join(maps.FORMATS)}']
+                 f'--format={",".join(kinds)}']
     assert '3 photographs done' in run(*arguments).stdout
     first = contents(photographs)
-    assert len(first) == 4 + 3 * len(maps.FORMATS)
+    assert len(first) == 4 + 3 * len(kinds)
     again = run(*arguments)
     assert '0 photographs done' in again.stdout  # 2.png is no picture.
     assert '3 had theirs already' in again.stdout
@@ -269,7 +271,7 @@ def test_an_interrupted_summary_loses_no_row(photographs, tmp_path, model):
     whole = tmp_path / 'whole.csv'
     mapped(photographs, tmp_path / 'out', model, whole)
     found, _ = jobs.find_jobs([photographs], tmp_path / 'out2')
-    part = predict.SummaryFile(tmp_path / 'part.csv')
+    part = summary_file.SummaryFile(tmp_path / 'part.csv')
     results = predict.map_photographs(found, model, ['npy', 'color'],
                                       on_summary=part.add)
     next(results)

@@ -32,7 +32,8 @@ _ASPECT_TOLERANCE = 0.02
 SHARPEST_SHARE = 0.05  # of the pixels
 MAX_FLOOR = 0.5  # px; what is said of more is blurred.
 # Of a photograph's name, in the folder that --sigma names.
-_MAP_SUFFIXES = ('.npy', '_sigma16.png', '_sigma.tiff', '.tiff', '.png')
+_MAP_SUFFIXES = ('.npy', '_sigma16.png', '_sigma.tiff', '_sigma.exr', '.tiff',
+                 '.png')
 
 
 def define_flags(output_dir: str) -> None:
@@ -199,14 +200,14 @@ def _read(job):
 
     Where --sigma has no map, instead of it the photograph as models see it.
     """
-    image, profile = images.read_in_own_colors(job.photograph,
-                                               jobs.value_range())
+    image, profile = images.read_in_own_colors(
+        job.photograph, jobs.value_range(), flags.FLAGS.develop)
     kept = Kept(images.read_exif(job.photograph), profile)
     if flags.FLAGS.sigma:
         return image, kept, sigma_files.read_sigma(_map_of(job))
     if profile is None:
         return image, kept, image
-    return image, kept, images.read_image(job.photograph, jobs.value_range())
+    return image, kept, jobs.read(job.photograph)
 
 
 def _with_sigma(job, image, kept, seen, sigma_of):

@@ -150,7 +150,9 @@ def _build_map(settings, photograph, status, job):
         model = gr.Dropdown(list(sources), label='Model',
                             value=pathlib.Path(settings.model).stem)
         scales = gr.Dropdown(list(SCALES), value='several', label='Scales')
-    kinds = gr.CheckboxGroup(list(maps.FORMATS), value=['npy', 'color'],
+    # What needs an extra is for the command.
+    kinds = gr.CheckboxGroup([kind for kind in maps.FORMATS if kind != 'exr'],
+                             value=['npy', 'color'],
                              label='Files')
     files = _files('map_files')
 

@@ -26,22 +26,20 @@ network has learnt is defocus, see the page about choosing photographs.
 import csv
 import dataclasses
 import json
-import pathlib
 import sys
-from typing import NamedTuple
 
 from absl import flags
 
 from dmenet_tf import (
     command,
     files,
-    images,
     jobs,
     network_flags,
     sources,
     video,
+    workers,
 )
-from dmenet_tf.rank import chosen, groups, scores, watch
+from dmenet_tf.rank import chosen, groups, scores, seen, watch
 
 WORSE = 3  # Exit status.
 _GROUPS = {'What is ranked': ['per', 'by', 'best', 'burst_seconds', 'every'],
@@ -54,7 +52,7 @@ _GROUPS = {'What is ranked': ['per', 'by', 'best', 'burst_seconds', 'every'],
 class _Row:
     """A photograph and its place in its group."""
 
-    seen: '_Seen'
+    seen: seen.Seen
     group: str
     rank: int
 
@@ -64,23 +62,11 @@ class _Row:
                 'rank': self.rank, **dataclasses.asdict(self.seen.score)}
 
 
-class _Seen(NamedTuple):
-    """A photograph, or a frame of a video, time_s seconds after its start."""
-
-    photograph: pathlib.Path
-    score: scores.Score
-    shot: groups.Shot | None = None
-    time_s: float | None = None
-
-    def __str__(self):
-        time = '' if self.time_s is None else f', {self.time_s:.2f} s'
-        return f'{self.photograph}{time}'
-
-
 def define_flags() -> None:
     """Defines the flags of this command."""
     network_flags.define_flags()
     jobs.define_input_flags()
+    workers.define_flags()
     flags.DEFINE_enum(
         'per', 'all', ['all', 'folder', 'burst'], 'What is compared: all '
         'photographs, those of each folder, or those of each burst: taken '
@@ -131,6 +117,7 @@ def main(arguments: list[str]) -> int:
 
 def _check_flags():
     flag = flags.FLAGS
+    workers.check_flags()
     places = [name for name in ('move', 'copy', 'link') if flag[name].value]
     if len(places) > 1:
         raise command.UsageError(f'--{places[0]} or --{places[1]}: give one.')
@@ -148,23 +135,42 @@ def _check_flags():
 
 
 def _rank(paths, failed):
-    videos = [path for path in paths if video.is_video(path)]
-    _check_videos(videos)
-    jobs_of = [jobs.Job(path, path) for path in paths if path not in videos]
-    network = network_flags.load(jobs_of) if paths else (None, None)
-    found, lines = _photographs(jobs_of, network)
-    for path in videos:
-        try:
-            found += _frames(path, network)
-        except (ValueError, OSError) as error:
-            files.complain(error)
+    todo = [jobs.Job(path, path) for path in paths]
+    _check_videos(paths)
+    outcomes = _outcomes(todo) if todo else ()
+    found, lines = [], 0
+    for outcome in files.progress(outcomes, total=len(todo), unit='photo'):
+        if outcome.error is None:
+            found += outcome.made
+        else:
+            files.complain(outcome.error)
             lines += 1
     rows = _rows(found, _grouped(found))
     _print(rows)
     return 1 if lines + len(failed) + _act(rows) else 0
 
 
-def _check_videos(videos):
+def _outcomes(todo):
+    """Yields what becomes of each, photographs first in one process."""
+    flag = flags.FLAGS
+    how = seen.Reading(jobs.value_range(), flag.develop, flag.per == 'burst',
+                       _seconds())
+    if workers.asked():
+        for job, outcome in workers.results(seen.one, todo, how):
+            made = [one._replace(photograph=job.photograph)
+                    for one in outcome.made or ()]
+            yield jobs.Outcome(job, outcome.error, made)
+        return
+    network = network_flags.load(todo)
+    videos = [job for job in todo if video.is_video(job.photograph)]
+    yield from seen.photographs(
+        [job for job in todo if job not in videos], network, how)
+    for job in videos:
+        yield seen.frames(job, network, how)
+
+
+def _check_videos(paths):
+    videos = [path for path in paths if video.is_video(path)]
     if not videos:
         return
     command.require('av', 'video')
@@ -187,49 +193,14 @@ def _seconds():
     return seconds
 
 
-def _frames(path, network):
-    """_Seen of the frames of a video."""
-    found = []
-    for time, frame in files.progress(video.frames(path, _seconds()),
-                                      unit='frame', desc=path.name):
-        found.append(_Seen(path, scores.score(frame, *network),
-                           time_s=round(time, 3)))
-    return found
-
-
-def _photographs(todo, network):
-    """(_Seen of photographs, how many failed)."""
-    def read(job):
-        image = images.read_image(job.photograph, jobs.value_range())
-        reduced = scores.reduced(image)
-        shot = (groups.read_shot(job.photograph, reduced)
-                if flags.FLAGS.per == 'burst' else None)
-        return image.shape[:2], reduced, shot
-
-    def work(job, photograph):
-        shape, reduced, shot = photograph
-        return _Seen(job.photograph,
-                     scores.of_reduced(reduced, shape, *network), shot)
-
-    outcomes = jobs.process(todo, read, work, lambda job, result: result)
-    found, failures = [], 0
-    for outcome in files.progress(outcomes, total=len(todo), unit='photo'):
-        if outcome.error is None:
-            found.append(outcome.made)
-        else:
-            failures += 1
-            files.complain(outcome.error)
-    return found, failures
-
-
 def _grouped(found):
     """The name of each one's group."""
-    per, paths = flags.FLAGS.per, [seen.photograph for seen in found]
+    per, paths = flags.FLAGS.per, [one.photograph for one in found]
     if per == 'folder':
         return groups.by_folder(paths)
     if per == 'burst':
         return groups.by_burst(
-            paths, [seen.shot or groups.NOTHING for seen in found],
+            paths, [one.shot or groups.NOTHING for one in found],
             flags.FLAGS.burst_seconds)
     return [''] * len(paths)
 
@@ -302,7 +273,7 @@ def _save_reference(paths):
     if len(paths) != 1:
         raise command.UsageError('--save_reference needs one photograph. '
                                  f'Received: {len(paths)}.')
-    image = images.read_image(paths[0], jobs.value_range())
+    image = jobs.read(paths[0])
     sigma, region = watch.measure(image, _region(), *network_flags.load(
         [jobs.Job(paths[0], paths[0])]))
     watch.write(flags.FLAGS.save_reference, watch.Reference(
@@ -337,7 +308,7 @@ def _watch(paths, failed):
     failures, worse = len(failed), False
     for path in paths:
         try:
-            image = images.read_image(path, jobs.value_range())
+            image = jobs.read(path)
             found = watch.compare(str(path), image, reference, model, runner)
         except (ValueError, OSError) as error:
             files.complain(error)

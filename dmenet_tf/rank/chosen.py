@@ -1,5 +1,6 @@
 """What is done with photographs by their rank: put elsewhere, rated."""
 
+import errno
 import os
 import pathlib
 import shutil
@@ -20,8 +21,16 @@ _SIDECAR = '\n'.join([
 
 
 def move(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Moves a file, also to another file system."""
-    shutil.move(source, target)
+    """Moves a file; to another file system it is copied, and whole there,
+    before it is removed here.
+    """
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy(source, target)
+        source.unlink()
 
 
 def copy(source: pathlib.Path, target: pathlib.Path) -> None:

@@ -64,7 +64,7 @@ def _estimate(found):
     kept, sigmas, failures = [], [], 0
     for frame in files.progress(found, unit='frame', desc='Estimate'):
         try:
-            image = frame.read(jobs.value_range())
+            image = _read(frame)
             _check_size(frame, image, kept, sigmas)
         except (ValueError, OSError) as error:
             files.complain(error)
@@ -86,7 +86,11 @@ def _check_size(frame, image, kept, sigmas):
 def _read_again(kept):
     """The frames, one after the other: together they may be gigabytes."""
     for frame in files.progress(kept, unit='frame', desc='Join'):
-        yield frame.read(jobs.value_range())
+        yield _read(frame)
+
+
+def _read(frame):
+    return frame.read(jobs.value_range(), flags.FLAGS.develop)
 
 
 def _target(argument):

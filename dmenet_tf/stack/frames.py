@@ -24,10 +24,10 @@ class Frame:
     def __str__(self):
         return f'{self.path}, page {self.page}' if self.page else str(self.path)
 
-    def read(self, value_range: tuple[float, float] | None = None
-             ) -> np.ndarray:
+    def read(self, value_range: tuple[float, float] | None = None,
+             develop: bool = False) -> np.ndarray:
         """See images.read_image."""
-        return images.read_image(self.path, value_range, self.page)
+        return images.read_image(self.path, value_range, self.page, develop)
 
 
 def find(paths: Iterable[pathlib.Path]) -> list[Frame]:

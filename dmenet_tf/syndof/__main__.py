@@ -33,7 +33,6 @@ coc_factor_px in place of the last three, floor_px, dy, dx, edge_px, edge_jump,
 scene; see dmenet_tf/syndof/cameras.py.
 """
 
-import contextlib
 import os
 
 # One thread a process: the work is divided by images. Before NumPy loads.
@@ -44,7 +43,7 @@ for _name in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS',
 import numpy as np  # noqa: E402
 from absl import flags  # noqa: E402
 
-from dmenet_tf import command, files  # noqa: E402
+from dmenet_tf import command, files, workers  # noqa: E402
 from dmenet_tf.syndof import (  # noqa: E402
     apertures,
     cameras,
@@ -75,10 +74,7 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         'seed', 0, 'Image k depends on the seed and on k alone.',
         lower_bound=0)
-    flags.DEFINE_integer('workers', 1, 'Processes.', lower_bound=1)
-    flags.DEFINE_string(
-        'scheduler', None, 'A dask cluster to use instead, tcp://HOST:PORT; '
-        'its workers must see input_dir and output_dir.')
+    workers.define_flags('input_dir and output_dir')
     _define_recipe()
 
 
@@ -181,7 +177,7 @@ def main(arguments: list[str]) -> int:
         raise command.UsageError('Pass --output_dir.')
     if not FLAGS.check and known is None:
         command.require('numba', 'data')
-    with _client() as client:
+    with workers.connect() as client:
         found, problems = None, []
         if FLAGS.input_dir is not None:
             found, problems = _usable_scenes(client)
@@ -204,14 +200,6 @@ def _measured(path):
             f'or .npy file. Received: {path}.')
     apertures.read_stack(path)
     return os.path.abspath(path)
-
-
-def _client():
-    if FLAGS.workers == 1 and FLAGS.scheduler is None:
-        return contextlib.nullcontext()
-    command.require('dask.distributed', 'data')
-    from dmenet_tf.syndof import cluster
-    return cluster.connect(FLAGS.workers, FLAGS.scheduler)
 
 
 def _usable_scenes(client):

@@ -90,7 +90,7 @@ def unordered(client: Client | None, function: Callable[..., Any],
     """Results of function(*task), in the order they end; see cluster."""
     if client is None:
         return (function(*task) for task in tasks)
-    from dmenet_tf.syndof import cluster
+    from dmenet_tf import cluster
     return cluster.unordered(client, function, tasks)
 
 

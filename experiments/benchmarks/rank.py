@@ -42,10 +42,16 @@ def grey(image):
 
 def make_methods(model):
     """Name -> function of a photograph to a score, small where it is sharp."""
+    kept = {}  # Both of ours are of one score.
+
+    def score(image):
+        if kept.get('image') is not image:
+            kept.update(image=image, score=rank.score(image, model))
+        return kept['score']
+
     return {
-        'ours': lambda image: rank.score(image, model).sharpest_px,
-        'ours, share in focus':
-            lambda image: -rank.score(image, model).in_focus_share,
+        'ours': lambda image: score(image).sharpest_px,
+        'ours, share in focus': lambda image: -score(image).in_focus_share,
         'blur_effect': lambda image: measure.blur_effect(grey(image)),
         'Laplacian': lambda image: -ndimage.laplace(grey(image)).var()}
 
@@ -79,10 +85,11 @@ def order_of_blurs(methods):
         versions = [(b, noisy(blurred(read(path), b), n, [k, i]))
                     for i, (b, n) in enumerate(
                         itertools.product(blurs, noises))]
-        for name, method in methods.items():
-            scored = [(b, method(image)) for b, image in versions]
-            found[name] += [(a[0] < b[0]) == (a[1] < b[1]) for a, b in
-                            itertools.combinations(scored, 2) if a[0] != b[0]]
+        scores = [(b, {name: method(image) for name, method in
+                       methods.items()}) for b, image in versions]
+        for (a, ours), (b, theirs) in itertools.combinations(scores, 2):
+            for name in methods if a != b else ():
+                found[name].append((a < b) == (ours[name] < theirs[name]))
     return found
 
 
@@ -91,9 +98,8 @@ def portraits_first(methods):
     paths = chosen(flags.FLAGS.soft_backgrounds)
     for path in files.progress(paths):
         image = read(path)
-        for name, method in methods.items():
-            found[name].append(method(noisy(image, 0, 0))
-                               < method(noisy(blurred(image, 2), 0, 0)))
+        sharp, soft = noisy(image, 0, 0), noisy(blurred(image, 2), 0, 0)
+        compare(methods, found, sharp, soft)
     return found
 
 
@@ -102,10 +108,16 @@ def apertures(methods):
     wide, small = (images.images_by_stem(folder) for folder in (
         flags.FLAGS.wide_open, flags.FLAGS.stopped_down))
     for name in files.progress(sorted(wide.keys() & small.keys())):
-        for method, score in methods.items():
-            found[method].append(score(images.read_image(small[name]))
-                                 < score(images.read_image(wide[name])))
+        compare(methods, found, images.read_image(small[name]),
+                images.read_image(wide[name]))
     return found
+
+
+def compare(methods, found, sharper, other):
+    """Adds to found[name] whether the sharper one comes first."""
+    first = {name: method(sharper) for name, method in methods.items()}
+    for name, method in methods.items():
+        found[name].append(first[name] < method(other))
 
 
 def main(_):

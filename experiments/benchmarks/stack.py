@@ -40,7 +40,8 @@ def main(arguments):
     for k, pair in enumerate(found[:flags.FLAGS.count]):
         truth, depth_m = generate.shrink(*check.read_pair(pair),
                                          flags.FLAGS.max_size)
-        frames, sigmas = sweep(truth, depth_m, k)
+        frames, sigmas = sweep(truth, depth_m, flags.FLAGS.frames,
+                               flags.FLAGS.noise, k)
         results = [by_laplacian(frames)] + [
             stack.merge(frames, stack.weights(maps))
             for maps in (map(estimate, frames), sigmas)]
@@ -51,11 +52,11 @@ def main(arguments):
     print('mean | ' + ' | '.join(f'{x:.2f}' for x in np.mean(rows, 0)))
 
 
-def sweep(truth, depth_m, seed):
+def sweep(truth, depth_m, count, noise, seed):
     """Frames [h, w, 3] in [0, 255] and their sigma, far to near."""
     layer, depths = capture.depth_layers(depth_m)
     focuses = 1 / np.linspace(1 / depths[0], 1 / depths[-1],
-                              flags.FLAGS.frames)
+                              count)
     alpha = min(optics.alpha_upper_bound(depths[-1], depths[0], focus)
                 for focus in focuses)
     random = np.random.default_rng(seed)
@@ -64,7 +65,7 @@ def sweep(truth, depth_m, seed):
         sigma = optics.sigma_from_coc(
             optics.circle_of_confusion(depths, focus, alpha))
         image = render.blend_layers(truth, layer, sigma.astype(np.float32))
-        image += random.normal(0, flags.FLAGS.noise, image.shape)
+        image += random.normal(0, noise, image.shape)
         frames.append(np.rint(np.clip(image, 0, 1) * 255).astype(np.float32))
         sigmas.append(sigma[layer])
     return frames, sigmas

@@ -1,5 +1,9 @@
 """Files put elsewhere, and ratings, without losing anything."""
 
+import errno
+import os
+import pathlib
+import shutil
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -56,3 +60,37 @@ def test_a_sidecar_is_xmp_and_is_written_once(tmp_path):
     assert chosen.write_sidecar(photograph, 5) == (
         f'{sidecar}: is there already; it was left as it is.')
     assert sidecar.read_text(encoding='utf-8') == text
+
+
+@pytest.fixture
+def other_file_system(monkeypatch):
+    """Nothing can be renamed but what lies in one folder."""
+    rename = os.rename
+
+    def rename_here(source, target):
+        if os.path.dirname(source) != os.path.dirname(target):
+            raise OSError(errno.EXDEV, 'Invalid cross-device link')
+        rename(source, target)
+    monkeypatch.setattr(os, 'rename', rename_here)
+
+
+def test_moving_to_another_file_system_keeps_the_time(
+        photographs, tmp_path, other_file_system):
+    os.utime(photographs[0], (1e9, 1e9))
+    assert not chosen.place(photographs[:1], tmp_path / 'best', chosen.move)
+    target = tmp_path / 'best/p.jpg'
+    assert target.read_bytes() == b'a' and target.stat().st_mtime == 1e9
+    assert not photographs[0].exists()
+    assert os.listdir(tmp_path / 'best') == ['p.jpg']
+
+
+def test_a_move_that_breaks_off_leaves_the_photograph_where_it_was(
+        photographs, tmp_path, other_file_system, monkeypatch):
+    def fill_disk(source, target, **_):
+        pathlib.Path(target).write_bytes(b'half')
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    monkeypatch.setattr(shutil, 'copyfile', fill_disk)
+    [line] = chosen.place(photographs[:1], tmp_path / 'best', chosen.move)
+    assert 'No space left on device' in line
+    assert photographs[0].read_bytes() == b'a'
+    assert not os.listdir(tmp_path / 'best')

@@ -33,12 +33,17 @@ def connect(workers: int, scheduler: str | None = None
             yield client
         return
     with dask.config.set({
-            'distributed.scheduler.allowed-failures': ALLOWED_FAILURES,
-    }), distributed.LocalCluster(
+            'distributed.scheduler.allowed-failures': ALLOWED_FAILURES}):
+        local = distributed.LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True,
-            dashboard_address=None) as local, \
-            distributed.Client(local) as client:
-        yield client
+            dashboard_address=None)
+        try:
+            with distributed.Client(local) as client:
+                yield client
+        finally:
+            # The work is done; on a busy machine its processes end late.
+            with contextlib.suppress(TimeoutError):
+                local.close()
 
 
 def unordered(client: distributed.Client | None,
