@@ -23,7 +23,15 @@ import numpy.typing as npt
 import tifffile
 from PIL import Image
 
-from dmenet_tf import budgets, deep_images, files, images, made_with, optics
+from dmenet_tf import (
+    budgets,
+    deep_images,
+    exr_files,
+    files,
+    images,
+    made_with,
+    optics,
+)
 
 CODES_PER_PX = 1000  # of a 16-bit file: sigma = code / 1000 px
 MAX_CODE = 65534  # so 65.534 px is the largest sigma of a 16-bit file
@@ -381,9 +389,10 @@ def _read_mat(path):
 
 
 def _read_exr(path):
-    import OpenEXR
-    with OpenEXR.File(str(path), separate_channels=True) as file:
-        return file.channels()['defocus.sigma'].pixels
+    for part in exr_files.read_parts(path):
+        if 'defocus.sigma' in part:
+            return part['defocus.sigma']
+    raise ValueError('holds no channel defocus.sigma')
 
 
 _READERS = {'.npz': _read_npz, '.mat': _read_mat, '.exr': _read_exr,

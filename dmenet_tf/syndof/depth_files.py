@@ -13,26 +13,21 @@
 |   .hdf5, .mat               |                    |                        |
 """
 
-import contextlib
-import io
-import os
 import pathlib
 import re
-import threading
 
 import imageio.v3 as iio
 import numpy as np
 import numpy.typing as npt
 import tifffile
 
-from dmenet_tf import budgets, deep_images, images
+from dmenet_tf import budgets, deep_images, exr_files, images
 from dmenet_tf.syndof import containers
 
 SUFFIXES = ('.dpt', '.pfm', '.png', '.pgm', '.npy', '.npz', '.exr', '.tif',
             '.tiff', '.hdf5', '.h5')
 HALF_MAX = 65504.0  # the largest half float: AirSim's sky
 _EXR_DEPTH = ('z', 'depth')
-_SILENT = threading.Lock()
 
 
 def read_codes(path: str | pathlib.Path, index: int | None = None,
@@ -170,47 +165,13 @@ def _read_npz(path):
 def _read_exr(path):
     """The channel that is depth, or the only one, of all parts."""
     try:
-        import OpenEXR
-    except ImportError:
-        raise containers.NoDepth('reading .exr needs the OpenEXR package: '
-                                 'pip install OpenEXR') from None
-    with _silence(), OpenEXR.File(
-            str(path), header_only=True) as file:
-        budgets.check(sum(_declared(part.header) for part in file.parts),
-                      budgets.length(path))
-    deep, said = (OpenEXR.deepscanline, OpenEXR.deeptile), io.StringIO()
-    # Where a part is damaged it is left out, and a line is printed.
-    with _silence(), contextlib.redirect_stdout(
-            said), OpenEXR.File(str(path), separate_channels=True) as file:
-        flat = [{name: channel.pixels
-                 for name, channel in part.channels.items()}
-                for part in file.parts if part.type() not in deep]
-    if said.getvalue():
-        raise ValueError(said.getvalue())
+        flat = exr_files.read_parts(path)
+    except ImportError as error:
+        raise containers.NoDepth(str(error)) from None
     if not flat:
         raise containers.NoDepth('a deep EXR, with any number of depths at a '
                                  'pixel; flatten it first')
     return _exr_depth(flat)
-
-
-@contextlib.contextmanager
-def _silence():
-    """What OpenEXR writes to stderr, beside its errors, is lost."""
-    with _SILENT, open(os.devnull, 'w') as nothing:
-        kept = os.dup(2)
-        os.dup2(nothing.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-
-
-def _declared(header):
-    """Bytes of a part of an EXR, 4 for each value."""
-    low, high = (end.tolist() for end in header['dataWindow'])
-    return 4 * len(header['channels']) * (high[0] - low[0] + 1) * (
-        high[1] - low[1] + 1)
 
 
 def _exr_depth(parts):
