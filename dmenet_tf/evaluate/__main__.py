@@ -66,7 +66,9 @@ def define_flags() -> None:
         'model', [], 'Weights: bundled name or file, as for '
         'dmenet_tf.predict, or LABEL=FILE.')
     flags.DEFINE_multi_enum(
-        'baseline', [], baselines.NAMES, 'Classical method.')
+        'baseline', [], (*baselines.NAMES, 'all'), 'Classical method, or a '
+        "rival of the paper made again; all: every one (uniform: every one in "
+        'px).')
     flags.DEFINE_multi_string(
         'predictions', [], "Folder of another tool's maps, or LABEL=FOLDER; "
         'named after the photographs, with or without a suffix of the tool.')

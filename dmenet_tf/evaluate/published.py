@@ -12,7 +12,7 @@ brings no estimate away from a truth that is >= 0.
 
 import dataclasses
 
-from dmenet_tf import optics
+from dmenet_tf import baselines, optics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,9 @@ ROWS = {
                   {'mse': 0.0491, 'mae': 0.1579})]},
     'cuhk': {
         0.0: [Row('DMENet released', f'{_RELEASED}, 0505-0704',
-                  {'accuracy': 0.8783, 'average_precision': 0.987})]},
+                  {'accuracy': 0.8783, 'average_precision': 0.987}),
+              Row('Zhang', 'Lee 2019, Figure 6, without figures; '
+                  + baselines.ABSENT['zhang'], {})]},
     'syndof': {
         0.0: [Row('DMENet released', _RELEASED,
                   {'mse': 0.013, 'mae': 0.084}, convention='legacy15')]},

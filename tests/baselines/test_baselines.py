@@ -7,7 +7,7 @@ from scipy import ndimage
 from dmenet_tf import baselines
 
 RNG = np.random.default_rng(0)
-NEED_PYMATTING = ('zhuo_sim',)
+NEED_PYMATTING = ('zhuo_sim', 'tang', 'xu', 'park')
 # pymatting compiles itself on its first use, for a minute.
 NAMES = [pytest.param(name, marks=pytest.mark.slow)
          if name in NEED_PYMATTING else name for name in baselines.NAMES]
@@ -48,5 +48,10 @@ def test_a_flat_picture_of_any_size_has_a_finite_map(name, size):
 
 
 def test_an_unknown_name_is_one_line():
-    with pytest.raises(ValueError, match="no baseline 'jnb'; there are zhuo"):
-        baselines.load('jnb')
+    with pytest.raises(ValueError, match="no baseline 'bm3d'; there are zhuo"):
+        baselines.load('bm3d')
+
+
+def test_one_that_cannot_be_made_says_why():
+    with pytest.raises(ValueError, match="'zhang' cannot be made: .*SmartBlur"):
+        baselines.load('zhang')
