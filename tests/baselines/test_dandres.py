@@ -1,5 +1,8 @@
 """Trees by hand, bands, the weighted mean."""
 
+import importlib.util
+import pathlib
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -23,8 +26,6 @@ def test_two_trees_by_hand():
 
 def test_trees_are_those_of_scikit_learn():
     ensemble = pytest.importorskip('sklearn.ensemble')
-    import importlib.util
-    import pathlib
     path = pathlib.Path(__file__).parents[2] / 'experiments/baselines.py'
     spec = importlib.util.spec_from_file_location('fits', path)
     fits = importlib.util.module_from_spec(spec)

@@ -1,4 +1,4 @@
-"""What baselines learnt: plain arrays, a file and a card for each.
+"""What the baselines learnt: plain arrays, a file and a card for each.
 
 experiments/baselines.sh makes the files again.
 """
