@@ -18,7 +18,8 @@ and prints the table, with 95 % intervals over the photographs, and the
 literature's numbers marked `published`. Every
 file that cannot be scored costs one line; the table says how many images were
 scored of how many; the exit status is then 1. The same command again goes on
-where an interrupted one stopped. TensorFlow is needed for --model only.
+where an interrupted one stopped. TensorFlow is needed for --model, and for the
+baseline `park`.
 """
 
 import dataclasses
