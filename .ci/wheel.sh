@@ -20,6 +20,8 @@ for needed in ('dmenet_tf/bundled/small-v1.npz',
                'dmenet_tf/bundled/small-v2.npz',
                'dmenet_tf/bundled/small-v1.md',
                'dmenet_tf/bundled/WEIGHTS_LICENSE', 'dmenet_tf/py.typed',
+               'dmenet_tf/baselines/fitted/park.npz',
+               'dmenet_tf/baselines/fitted/park.md',
                'dmenet_tf/tables/disc_to_gaussian.csv',
                'dmenet_tf/tables/cuhk_test.txt', 'licenses/LICENSE'):
     assert any(name.endswith(needed) for name in names), needed

@@ -116,6 +116,68 @@ def test_models_are_made_from_raw_pictures_and_only_once(raw, tmp_path):
     assert made == {path: path.stat().st_mtime_ns for path in made}
 
 
+def test_baselines_without_pictures_say_which_and_where_to_put_them(tmp_path):
+    done = script('baselines.sh', 'tang', DATA=f'{tmp_path}/no',
+                  WORK=f'{tmp_path}/work')
+    assert done.returncode == 1 and done.stdout == ''
+    assert done.stderr == (
+        f'error: {tmp_path}/no/textures/sharp: no such folder. Set DATA, or '
+        'TEXTURES alone: the head of experiments/baselines.sh says what they '
+        'hold.\n')
+    done = script('baselines.sh', 'zhang', WORK=f'{tmp_path}/work')
+    assert done.stderr == (
+        'error: zhang: not one of tang, xu, jnb, shi, dandres, park.\n')
+
+
+@pytest.fixture
+def fits():
+    """The module experiments/baselines.py."""
+    spec = importlib.util.spec_from_file_location(
+        'fits', ROOT / 'experiments/baselines.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_table_keeps_the_levels_at_which_scores_rise(fits):
+    deviations = iter([3, 1, 2, 8])
+    table = fits.table(lambda grey: next(deviations), [np.zeros((9, 9, 3))],
+                       sigmas=(0, 1, 2, 3))
+    assert table.tolist() == [[3, 8], [0, 3]]
+
+
+def test_discs_weigh_1_and_have_their_area(fits):
+    assert fits.disc(0).max() == 1
+    kernel = fits.disc(4.0)
+    assert kernel.sum() == pytest.approx(1)
+    # The middle is wholly inside: 1 / (pi r^2).
+    assert kernel.max() == pytest.approx(1 / (np.pi * 16), rel=0.01)
+
+
+def test_photographs_that_are_set_aside_teach_nothing(fits, raw):
+    found = list(fits.masked_crops(raw / 'cuhk/train', 40,
+                                   np.random.default_rng(0)))
+    assert len(found) == 2
+    grey, blurry = found[0]
+    assert grey.max() <= 1 and blurry.dtype == bool
+
+
+@pytest.mark.slow
+def test_baselines_are_fitted_from_raw_pictures_and_only_once(raw, tmp_path):
+    rng = np.random.default_rng(0)
+    write(raw / 'textures/sharp/c.png',
+          rng.integers(0, 256, (180, 180, 3), np.uint8))
+    told = {'DATA': raw, 'WORK': tmp_path / 'work'}
+    done = script('baselines.sh', 'tang', 'shi', **told)
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / 'work/shi.npz') as arrays:
+        assert arrays['mean'].shape == (3, 2, 6)
+    with np.load(tmp_path / 'work/tang.npz') as arrays:
+        assert (np.diff(arrays['sigma']) > 0).all()
+    again = script('baselines.sh', 'tang', 'shi', **told)
+    assert again.returncode == 0 and again.stdout == ''
+
+
 # In place of Python: notes the command, and leaves what a training leaves.
 STAND_IN = '''#!/bin/sh
 echo "$*" >> "$LOG"

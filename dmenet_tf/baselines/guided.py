@@ -1,8 +1,10 @@
-"""The guided filter [He 2013]: smooths a map along the edges of an image."""
+"""The guided filter [He 2013]: smooths and spreads along an image's edges."""
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+
+_LEAST_WEIGHT = 0.01  # Of known pixels in reach, to count as reached.
 
 
 def guided_filter(values: np.ndarray, guide: np.ndarray, radius: int,
@@ -27,3 +29,29 @@ def guided_filter(values: np.ndarray, guide: np.ndarray, radius: int,
     covariance = mean(guide * values) - mean_guide * mean_values
     a = covariance / (mean(guide * guide) - mean_guide**2 + epsilon)
     return mean(a) * guide + mean(mean_values - a * mean_guide)
+
+
+def spread(sparse: np.ndarray, grey: np.ndarray) -> npt.NDArray[np.float64]:
+    """Guided filter of values over guided filter of mask.
+
+    At growing radii, until every pixel is reached.
+
+    Args:
+        sparse: [h, w], NaN where unknown, not everywhere.
+        grey: [h, w] in [0, 1].
+
+    Returns:
+        [h, w], within the range of the known values.
+    """
+    known = np.isfinite(sparse)
+    values = np.where(known, sparse, 0.0)
+    result = np.full(grey.shape, np.nan)
+    radius = max(grey.shape) // 20 + 1
+    while np.isnan(result).any() and radius < 4 * max(grey.shape):
+        weight = guided_filter(known * 1.0, grey, radius, 1e-3)
+        total = guided_filter(values, grey, radius, 1e-3)
+        reached = np.isnan(result) & (weight > _LEAST_WEIGHT)
+        result[reached] = total[reached] / weight[reached]
+        radius *= 2
+    low, high = np.nanmin(sparse), np.nanmax(sparse)
+    return np.clip(np.nan_to_num(result, nan=high), low, high)

@@ -30,7 +30,6 @@ SCALES = (1.0, 1.5, 2.0, 2.5, 3.0)  # px
 MAX_SIGMA = 5.0  # px
 _TOUCHING = np.ones((3, 3))
 _CONTOUR_STEPS = 10
-_LEAST_WEIGHT = 0.01  # Of known pixels in reach, to count as reached.
 
 
 def estimate(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -46,7 +45,7 @@ def estimate(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     sparse = smooth_along_contours(sparse_map(grey))
     if not np.isfinite(sparse).any():
         return np.full(grey.shape, MAX_SIGMA, np.float32)
-    return spread(sparse, grey).astype(np.float32)
+    return guided.spread(sparse, grey).astype(np.float32)
 
 
 def consistent_scale(grey: np.ndarray) -> npt.NDArray[np.int_]:
@@ -93,27 +92,3 @@ def smooth_along_contours(sparse: np.ndarray, steps: int = _CONTOUR_STEPS
         sums = ndimage.convolve(values, _TOUCHING, mode='constant')
         values = np.where(known, sums / np.maximum(counts, 1), 0.0)
     return np.where(known, values, np.nan)
-
-
-def spread(sparse: np.ndarray, grey: np.ndarray) -> npt.NDArray[np.float64]:
-    """Guided filter of values over guided filter of mask; see the module.
-
-    Args:
-        sparse: [h, w], NaN where unknown, not everywhere.
-        grey: [h, w] in [0, 1].
-
-    Returns:
-        [h, w], within the range of the known values.
-    """
-    known = np.isfinite(sparse)
-    values = np.where(known, sparse, 0.0)
-    result = np.full(grey.shape, np.nan)
-    radius = max(grey.shape) // 20 + 1
-    while np.isnan(result).any() and radius < 4 * max(grey.shape):
-        weight = guided.guided_filter(known * 1.0, grey, radius, 1e-3)
-        total = guided.guided_filter(values, grey, radius, 1e-3)
-        reached = np.isnan(result) & (weight > _LEAST_WEIGHT)
-        result[reached] = total[reached] / weight[reached]
-        radius *= 2
-    low, high = np.nanmin(sparse), np.nanmax(sparse)
-    return np.clip(np.nan_to_num(result, nan=high), low, high)

@@ -20,7 +20,7 @@ methods differ on the same ones, and the literature's numbers marked
 `published`. Every file that cannot be scored costs one line; the table says
 how many images were scored of how many; the exit status is then 1. The same
 command again goes on where an interrupted one stopped. TensorFlow is needed
-for --model only.
+for --model, and for the baseline `park`.
 """
 
 import dataclasses
@@ -74,7 +74,9 @@ def define_flags() -> None:
         'model', [], 'Weights: bundled name or file, as for '
         'dmenet_tf.predict, or LABEL=FILE.')
     flags.DEFINE_multi_enum(
-        'baseline', [], baselines.NAMES, 'Classical method.')
+        'baseline', [], (*baselines.NAMES, 'all'), 'Classical method, or a '
+        "rival of the paper made again; all: every one (uniform: every one in "
+        'px).')
     flags.DEFINE_multi_string(
         'predictions', [], "Folder of another tool's maps, or LABEL=FOLDER; "
         'named after the photographs, with or without a suffix of the tool.')

@@ -72,7 +72,8 @@ class Options(Files):
             map_05.mat and image_05.png); uniform has none.
         images: Folder of the photographs; `predictions` alone need none.
         model: Weights, each a bundled name, a file or LABEL=FILE.
-        baseline: Names of classical methods, see dmenet_tf.baselines.
+        baseline: Names of dmenet_tf.baselines; 'all': every one, of uniform
+            every one in px.
         predictions: Folders of other tools' maps, each FOLDER or
             LABEL=FOLDER.
         dataset: One of DATASETS: whose masks detection is given. It says

@@ -85,7 +85,9 @@ def find_methods(options: Options) -> list[Method]:
     found += [_named('predictions', given, options.foreign_unit())
               for given in options.predictions]
     found += [Method(name, 'baseline', name, baselines.load(name).UNIT)
-              for name in options.baseline]
+              for name in options.baseline if name != 'all']
+    if 'all' in options.baseline:
+        found += _all_baselines(options.protocol, set(options.baseline))
     ranking = [method.label for method in found if method.unit == 'score']
     if ranking and options.protocol == 'uniform':
         raise ValueError(f'uniform needs maps in px; {", ".join(ranking)} '
@@ -95,6 +97,15 @@ def find_methods(options: Options) -> list[Method]:
         raise ValueError('Each method needs another label (LABEL=FILE). '
                          f'Received: {labels}.')
     return found
+
+
+def _all_baselines(protocol, named):
+    """Every baseline besides those that are named; of uniform those in px."""
+    units = {name: baselines.load(name).UNIT for name in baselines.NAMES
+             if name not in named}
+    return [Method(name, 'baseline', name, unit)
+            for name, unit in units.items()
+            if protocol != 'uniform' or unit == 'px']
 
 
 def _named(kind, given, unit):

@@ -1,13 +1,17 @@
 """Classical baselines: order, degenerate pictures, names."""
 
+import pathlib
+import re
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from dmenet_tf import baselines
 
+ROOT = pathlib.Path(__file__).parents[2]
 RNG = np.random.default_rng(0)
-NEED_PYMATTING = ('zhuo_sim',)
+NEED_PYMATTING = ('zhuo_sim', 'tang', 'xu', 'park')
 # pymatting compiles itself on its first use, for a minute.
 NAMES = [pytest.param(name, marks=pytest.mark.slow)
          if name in NEED_PYMATTING else name for name in baselines.NAMES]
@@ -48,5 +52,30 @@ def test_a_flat_picture_of_any_size_has_a_finite_map(name, size):
 
 
 def test_an_unknown_name_is_one_line():
-    with pytest.raises(ValueError, match="no baseline 'jnb'; there are zhuo"):
-        baselines.load('jnb')
+    with pytest.raises(ValueError, match="no baseline 'bm3d'; there are zhuo"):
+        baselines.load('bm3d')
+
+
+def test_one_that_cannot_be_made_says_why():
+    with pytest.raises(ValueError, match="'zhang' cannot be made: .*SmartBlur"):
+        baselines.load('zhang')
+
+
+def test_a_new_method_is_one_file_and_one_name(tmp_path, monkeypatch):
+    page = (ROOT / 'docs/baselines.md').read_text()
+    text, = re.findall(r'^```python\n(""".*?)^```$', page,
+                       re.MULTILINE | re.DOTALL)
+    (tmp_path / 'mean_slope.py').write_text(text)
+    monkeypatch.setattr(baselines, '__path__',
+                        [*baselines.__path__, str(tmp_path)])
+    monkeypatch.setattr(baselines, 'NAMES', (*baselines.NAMES, 'mean_slope'))
+    method = baselines.load('mean_slope')
+    blur = method.estimate(half_blurred())
+    assert method.UNIT == 'score'
+    assert blur[8:-8, 46:-8].mean() > blur[8:-8, 8:28].mean()
+
+
+def test_the_page_names_every_method():
+    page = (ROOT / 'docs/baselines.md').read_text()
+    rows = ''.join(re.findall(r'^\| (`[^|]*)\|', page, re.MULTILINE))
+    assert set(re.findall(r'`(\w+)`', rows)) == set(baselines.NAMES)

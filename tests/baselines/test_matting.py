@@ -23,9 +23,10 @@ def test_matting_keeps_to_known_values_and_to_colours():
 
 def test_a_missing_package_is_said_on_loading(monkeypatch):
     monkeypatch.setitem(sys.modules, 'pymatting', None)
-    for name in ('matting', 'zhuo_sim'):
+    for name in ('matting', 'zhuo_sim', 'propagation', 'tang', 'xu', 'park'):
         monkeypatch.delitem(sys.modules, f'dmenet_tf.baselines.{name}',
                             raising=False)
-    monkeypatch.delattr(baselines, 'matting', raising=False)
-    with pytest.raises(ImportError, match=r"pip install 'dmenet_tf\[evaluate"):
-        baselines.load('zhuo_sim')
+        monkeypatch.delattr(baselines, name, raising=False)
+    for name in ('zhuo_sim', 'tang', 'xu', 'park'):
+        with pytest.raises(ImportError, match=r"install 'dmenet_tf\[evaluate"):
+            baselines.load(name)

@@ -290,6 +290,24 @@ def test_uniform_blurs_each_photograph_and_tells_medians(tmp_path, save, run,
                                                        '-0.25', '-0.25']
 
 
+def test_all_baselines_are_those_that_the_protocol_can_use(monkeypatch,
+                                                           tmp_path):
+    from dmenet_tf import baselines
+    from dmenet_tf.evaluate import run
+    monkeypatch.setattr(baselines, 'load', lambda name: types.SimpleNamespace(
+        UNIT='score' if name == 'lbp' else 'px'))
+
+    def labels(protocol, *named, **given):
+        return [method.label for method in run.find_methods(evaluate.Options(
+            protocol, images=tmp_path, baseline=named, output_dir=tmp_path,
+            **given))]
+    every = list(baselines.NAMES)
+    assert labels('cuhk', 'all', ground_truth=tmp_path) == every
+    assert sorted(labels('cuhk', 'all', 'xu', ground_truth=tmp_path)) == sorted(
+        every)
+    assert labels('uniform', 'all') == [x for x in every if x != 'lbp']
+
+
 def test_what_only_ranks_pixels_says_nothing_of_uniform_blur(tmp_path, save):
     save(tmp_path / 'image/a.png', np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(ValueError, match='maps in px; laplacian only ranks'):
