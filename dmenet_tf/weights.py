@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -353,6 +354,18 @@ def describe(source: str | pathlib.Path = 'small') -> dict[str, Any]:
     """
     path = find(source)
     return {'file': path.name, 'digest': digest(path), **_known(path)}
+
+
+def copy_licence(source: str | pathlib.Path, folder: pathlib.Path) -> None:
+    """Copies WEIGHTS_LICENSE that lies beside a weights file, if it does.
+
+    Args:
+        source: As of load_model.
+        folder: Where to.
+    """
+    licence = find(source).with_name('WEIGHTS_LICENSE')
+    if licence.is_file():
+        shutil.copy(licence, folder)
 
 
 def _known(path):
