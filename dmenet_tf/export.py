@@ -31,11 +31,19 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from dmenet_tf import command, files, inference, runtimes, web, weights
+from dmenet_tf import (
+    command,
+    files,
+    hub_folder,
+    inference,
+    runtimes,
+    web,
+    weights,
+)
 
 FLAGS = flags.FLAGS
 _WARM_UP_SIZES = ((480, 640), (64, 64))
-_RESULTS = ('output_dir', 'onnx', 'tflite', 'npz', 'web')
+_RESULTS = ('output_dir', 'onnx', 'tflite', 'npz', 'web', 'hub')
 _NEEDS = {'average': 'npz', 'licence': 'npz', 'onnxruntime_web': 'web'}
 
 
@@ -317,6 +325,9 @@ def define_flags() -> None:
         f'onnxruntime-web, version {web.VERSION}, which npm fetches '
         'otherwise.')
     flags.DEFINE_string(
+        'hub', None, 'Also write the model into this new folder, as the '
+        'Hugging Face hub takes it.')
+    flags.DEFINE_string(
         'npz', None, 'Also write this weights file: what estimation needs, '
         'in float16.')
     flags.DEFINE_list(
@@ -349,6 +360,9 @@ def main(arguments: list[str]) -> int:
         error = export_web(FLAGS.model, FLAGS.web, FLAGS.onnxruntime_web)
         print(f'Page: {FLAGS.web}, within {error:.1g} px of Keras; python -m '
               f'http.server --directory={FLAGS.web} offers it here.')
+    if FLAGS.hub:
+        hub_folder.write(FLAGS.model, FLAGS.hub)
+        print(f'Hub: {FLAGS.hub}; hf upload OWNER/NAME {FLAGS.hub}')
     if FLAGS.npz:
         error = export_weights([FLAGS.model, *FLAGS.average], FLAGS.npz,
                                FLAGS.licence)

@@ -209,7 +209,7 @@ def run_main(run_command):
 
 
 @pytest.mark.parametrize('arguments, line', [
-    ([], 'Pass one of --output_dir, --onnx, --tflite, --npz, --web.'),
+    ([], 'Pass one of --output_dir, --onnx, --tflite, --npz, --web, --hub.'),
     (['--onnx=x.onnx', '--onnxruntime_web=x'],
      '--onnxruntime_web needs --web.'),
     (['--output_dir=x', '--licence=for research'],
