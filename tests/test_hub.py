@@ -81,8 +81,7 @@ def test_what_the_hub_says_is_one_line(monkeypatch):
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """The hub's cache, empty, and no network."""
-    huggingface_hub = pytest.importorskip('huggingface_hub')
-    constants = huggingface_hub.constants
+    constants = pytest.importorskip('huggingface_hub.constants')
     monkeypatch.setattr(constants, 'HF_HUB_OFFLINE', True)
     monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path))
     return tmp_path
