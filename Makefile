@@ -5,7 +5,7 @@ LATEST := .venv/latest
 EXTRAS := .venv/extras
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-latest test-long test-kills test-slow test-wheel test-extras docs bench clean
+.PHONY: demo test test-latest test-long test-kills test-slow test-wheel test-extras test-browser docs bench clean
 
 # The reference stack: what requirements.txt gives this Python.
 $(REFERENCE)/installed: requirements.txt pyproject.toml
@@ -23,7 +23,7 @@ $(LATEST)/installed: pyproject.toml
 $(EXTRAS)/installed: pyproject.toml
 	$(PYTHON) -m venv $(EXTRAS)
 	$(EXTRAS)/bin/pip install -q \
-	    -e '.[dev,demo,detection,exr,heic,hed,onnx,openvino,raw,serving,video]' \
+	    -e '.[dev,demo,detection,exr,heic,hed,hub,onnx,openvino,raw,serving,video]' \
 	    ovmsclient
 	touch $@
 
@@ -63,6 +63,17 @@ test-wheel: $(LATEST)/installed
 test-extras: $(EXTRAS)/installed
 	DMENET_EXTRAS=1 $(EXTRAS)/bin/python -m pytest -q -n 2 --dist loadfile \
 	    -m 'extra and not slow'
+
+# The page of export --web in Chromium (apt-get install chromium), and the
+# notebook; npm fetches what the page is run by.
+test-browser: $(EXTRAS)/installed
+	$(EXTRAS)/bin/pip install -q playwright nbclient nbformat ipykernel
+	npm install --silent --no-save --prefix $(EXTRAS)/npm \
+	    onnxruntime-web@$$($(EXTRAS)/bin/python -c \
+	    'from dmenet_tf import web; print(web.VERSION)')
+	DMENET_ONNXRUNTIME_WEB=$(EXTRAS)/npm/node_modules/onnxruntime-web \
+	    $(EXTRAS)/bin/python -m pytest -q -m slow tests/web \
+	    tests/test_notebook.py
 
 # What takes minutes: run before a release.
 test-slow: $(REFERENCE)/installed $(LATEST)/installed

@@ -1,4 +1,4 @@
-"""Writes a model for use without this library: TF Serving, ONNX, TFLite.
+"""Writes a model for use elsewhere: TF Serving, ONNX, TFLite, a web page.
 
     python -m dmenet_tf.export --model=small --output_dir=export/dmenet
     tensorflow_model_server --model_name=dmenet \
@@ -31,10 +31,20 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from dmenet_tf import command, files, inference, runtimes, weights
+from dmenet_tf import (
+    command,
+    files,
+    hub_folder,
+    inference,
+    runtimes,
+    web,
+    weights,
+)
 
 FLAGS = flags.FLAGS
 _WARM_UP_SIZES = ((480, 640), (64, 64))
+_RESULTS = ('output_dir', 'onnx', 'tflite', 'npz', 'web', 'hub')
+_NEEDS = {'average': 'npz', 'licence': 'npz', 'onnxruntime_web': 'web'}
 
 
 class Servable(tf.Module):
@@ -268,6 +278,29 @@ def export_weights(sources: Sequence[str | pathlib.Path],
                       limit=0.02)
 
 
+def export_web(source: str | pathlib.Path, folder: str | pathlib.Path,
+               onnxruntime_web: str | pathlib.Path | None = None) -> float:
+    """Writes a static page that maps photographs in the browser, see web.
+
+    Args:
+        source: As of weights.load_model.
+        folder: Must not exist; appears when it is complete.
+        onnxruntime_web: See web.write.
+
+    Returns:
+        Largest difference from Keras on a random image, px.
+
+    Raises:
+        FileExistsError: The folder is there already.
+        ImportError, ValueError: See export_onnx.
+        OSError: See web.write.
+    """
+    with files.new_folder(folder) as made:
+        web.write(made, weights.describe(source), onnxruntime_web)
+        weights.copy_licence(source, made)
+        return export_onnx(weights.load_model(source), made / 'model.onnx')
+
+
 def define_flags() -> None:
     """Defines the flags of this command."""
     flags.DEFINE_string(
@@ -284,6 +317,17 @@ def define_flags() -> None:
     flags.DEFINE_string(
         'tflite', None, 'Also write this .tflite file, for images of --size.')
     flags.DEFINE_string(
+        'web', None, 'Also write a static page into this new folder, which '
+        "maps photographs in the browser (pip install 'dmenet_tf[onnx]', and "
+        'npm).')
+    flags.DEFINE_string(
+        'onnxruntime_web', None, 'With --web: folder of the npm package '
+        f'onnxruntime-web, version {web.VERSION}, which npm fetches '
+        'otherwise.')
+    flags.DEFINE_string(
+        'hub', None, 'Also write the model into this new folder, as the '
+        'Hugging Face hub takes it.')
+    flags.DEFINE_string(
         'npz', None, 'Also write this weights file: what estimation needs, '
         'in float16.')
     flags.DEFINE_list(
@@ -299,20 +343,26 @@ def main(arguments: list[str]) -> int:
     """Runs the command; returns its exit status."""
     if arguments:
         raise command.UsageError(f'Unexpected arguments: {arguments}.')
-    if not (FLAGS.output_dir or FLAGS.onnx or FLAGS.tflite or FLAGS.npz):
-        raise command.UsageError(
-            'Pass --output_dir, --onnx, --tflite or --npz.')
-    for name in ('average', 'licence'):
-        if FLAGS[name].value and not FLAGS.npz:
-            raise command.UsageError(f'--{name} needs --npz.')
+    if not any(FLAGS[name].value for name in _RESULTS):
+        raise command.UsageError(f'Pass one of --{", --".join(_RESULTS)}.')
+    for name, needed in _NEEDS.items():
+        if FLAGS[name].value and not FLAGS[needed].value:
+            raise command.UsageError(f'--{name} needs --{needed}.')
     size = _size()
-    if FLAGS.onnx:
+    if FLAGS.onnx or FLAGS.web:
         runtimes.onnx_packages()  # Better known before the others are written.
     if FLAGS.output_dir:
         _export_saved_model()
     if FLAGS.onnx:
         error = export_onnx(weights.load_model(FLAGS.model), FLAGS.onnx)
         print(f'ONNX: {FLAGS.onnx}, within {error:.1g} px of Keras')
+    if FLAGS.web:
+        error = export_web(FLAGS.model, FLAGS.web, FLAGS.onnxruntime_web)
+        print(f'Page: {FLAGS.web}, within {error:.1g} px of Keras; python -m '
+              f'http.server --directory={FLAGS.web} offers it here.')
+    if FLAGS.hub:
+        hub_folder.write(FLAGS.model, FLAGS.hub)
+        print(f'Hub: {FLAGS.hub}; hf upload OWNER/NAME {FLAGS.hub}')
     if FLAGS.npz:
         error = export_weights([FLAGS.model, *FLAGS.average], FLAGS.npz,
                                FLAGS.licence)

@@ -87,6 +87,32 @@ def remove_leftovers(folder: str | os.PathLike) -> None:
 _remove_leftovers_once = functools.cache(remove_leftovers)
 
 
+@contextlib.contextmanager
+def new_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields a temporary folder that becomes `path` if the block succeeds.
+
+    Args:
+        path: Where it goes; the folder above is made if missing.
+
+    Yields:
+        pathlib.Path to write into.
+
+    Raises:
+        FileExistsError: Something is there already.
+    """
+    path = pathlib.Path(path)
+    if path.exists():
+        raise FileExistsError(f'{path}: exists; remove it, or name a new '
+                              'folder.')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix='.tmp-',
+                                     dir=path.parent) as temporary:
+        made = pathlib.Path(temporary) / 'made'  # Not private, as that is.
+        made.mkdir()
+        yield made
+        made.replace(path)
+
+
 def _flush_folder(folder):
     """fsync of the names in a folder, where the platform has it."""
     with contextlib.suppress(OSError):  # Windows opens no folder.

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ import numpy.typing as npt
 from dmenet_tf import (
     files,
     foreign_weights,
+    hub,
     inference,
     networks,
     optics,
@@ -64,7 +66,7 @@ def _version(file):
 
 
 def find(source: str | pathlib.Path) -> pathlib.Path:
-    """The file of a bundled model's name, or the path itself.
+    """The file of a bundled model's name or of the hub's, or the path itself.
 
     A bundled name wins over what is called so in the working directory. What
     has a suffix or a separator is a path, and so is a pathlib.Path.
@@ -77,8 +79,11 @@ def find(source: str | pathlib.Path) -> pathlib.Path:
 
     Raises:
         FileNotFoundError: The name is neither a bundled model nor a file.
+        ImportError, OSError, ValueError: Of a model of the hub, see hub.
         IsADirectoryError: It is a folder.
     """
+    if isinstance(source, str) and source.startswith(hub.PREFIX):
+        return hub.fetch(source)
     path = pathlib.Path(source)
     if not isinstance(source, str) or path.suffix or set(source) & _SEPARATORS:
         return _no_folder(path)
@@ -337,8 +342,9 @@ def load_model(source: str | pathlib.Path = 'small') -> keras.Model:
     """The public model: RGB photograph in [0, 255] -> sigma in px.
 
     Args:
-        source: Name of a bundled model, a weights file, or the authors'
-            checkpoint (DMENet_BDCS.npz).
+        source: Name of a bundled model, a weights file, the authors'
+            checkpoint (DMENet_BDCS.npz), or a model of the Hugging Face hub,
+            hf://owner/name (extra hub).
 
     Returns:
         Keras model, uint8 or float [b, h, w, 3] in [0, 255], any size ->
@@ -373,6 +379,18 @@ def describe(source: str | pathlib.Path = 'small') -> dict[str, Any]:
     """
     path = find(source)
     return {'file': path.name, 'digest': digest(path), **_known(path)}
+
+
+def copy_licence(source: str | pathlib.Path, folder: pathlib.Path) -> None:
+    """Copies WEIGHTS_LICENSE that lies beside a weights file, if it does.
+
+    Args:
+        source: As of load_model.
+        folder: Where to.
+    """
+    licence = find(source).with_name('WEIGHTS_LICENSE')
+    if licence.is_file():
+        shutil.copy(licence, folder)
 
 
 def _known(path):

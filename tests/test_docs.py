@@ -44,6 +44,11 @@ _NOT_RUN = {
              'scripts on toys',
     'DMENET_MODELS=': 'needs what models.sh makes',
     'docker ': 'needs a daemon; the Dockerfiles are read below',
+    'python -m http.server': 'serves until it is stopped',
+    'python -m dmenet_tf.export --web': 'needs npm; tests/web/test_browser.py '
+                                        'runs it where that is',
+    'python -m dmenet_tf.predict photo.jpg --model=hf':
+        'no model is at OWNER/NAME; tests/test_hub.py has one',
     'python -m dmenet_tf.demo': 'serves until it is stopped',
     'python -m dmenet_tf.predict clip.mp4': 'needs an extra; '
                                             'tests/test_video.py runs it',

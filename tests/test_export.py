@@ -209,7 +209,9 @@ def run_main(run_command):
 
 
 @pytest.mark.parametrize('arguments, line', [
-    ([], 'Pass --output_dir, --onnx, --tflite or --npz.'),
+    ([], 'Pass one of --output_dir, --onnx, --tflite, --npz, --web, --hub.'),
+    (['--onnx=x.onnx', '--onnxruntime_web=x'],
+     '--onnxruntime_web needs --web.'),
     (['--output_dir=x', '--licence=for research'],
      '--licence needs --npz.'),
     (['--onnx=x.onnx', '--average=y.npz'], '--average needs --npz.'),

@@ -146,3 +146,31 @@ def test_lines_of_a_list(tmp_path):
     path.write_bytes('ab'.encode('utf-16')[:-1])
     with pytest.raises(ValueError, match='list.txt, line 1: '):
         files.read_lines(path)
+
+
+def test_a_new_folder_is_complete_or_not_there(tmp_path):
+    with files.new_folder(tmp_path / 'a/b') as made:
+        (made / 'x').write_text('1')
+        assert not (tmp_path / 'a/b').exists()
+    assert (tmp_path / 'a/b/x').read_text() == '1'
+    assert [path.name for path in (tmp_path / 'a').iterdir()] == ['b']
+    with (pytest.raises(ZeroDivisionError),
+          files.new_folder(tmp_path / 'a/c') as made):
+        (made / 'x').write_text(str(1 / 0))
+    assert [path.name for path in (tmp_path / 'a').iterdir()] == ['b']
+
+
+def test_a_new_folder_replaces_none(tmp_path):
+    with (pytest.raises(FileExistsError) as caught,
+          files.new_folder(tmp_path)):
+        pass
+    assert str(caught.value) == (
+        f'{tmp_path}: exists; remove it, or name a new folder.')
+
+
+def test_a_new_folder_is_as_readable_as_any(tmp_path):
+    (tmp_path / 'other').mkdir()
+    with files.new_folder(tmp_path / 'made'):
+        pass
+    assert ((tmp_path / 'made').stat().st_mode
+            == (tmp_path / 'other').stat().st_mode)
