@@ -12,7 +12,7 @@ brings no estimate away from a truth that is >= 0.
 
 import dataclasses
 
-from dmenet_tf import baselines, optics
+from dmenet_tf import optics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +54,8 @@ ROWS = {
     'cuhk': {
         0.0: [Row('DMENet released', f'{_RELEASED}, 0505-0704',
                   {'accuracy': 0.8783, 'average_precision': 0.987}),
-              Row('Zhang', 'Lee 2019, Figure 6, without figures; '
-                  + baselines.ABSENT['zhang'], {})]},
+              Row('Zhang', 'no figures; its data set SmartBlur was never '
+                  'published', {})]},
     'syndof': {
         0.0: [Row('DMENet released', _RELEASED,
                   {'mse': 0.013, 'mae': 0.084}, convention='legacy15')]},
