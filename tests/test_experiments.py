@@ -225,15 +225,15 @@ def resolved(tmp_path):
 
 
 def test_models_are_of_the_flag_files(resolved):
-    small, base = (resolved([
+    first, small, base = (resolved([
         f'--flagfile={ROOT}/experiments/{name}.flags', '--workdir=w'])
-        for name in ('small', 'base'))
-    assert base.preset == small.preset == 'photographs'
+        for name in ('small-v2', 'small', 'base'))
     assert (base.width, base.decoder_width, base.encoder, base.vgg19) == (
         64, 16, 'vgg16', 'hed')
     assert not base.encoder_norm
-    assert small.batch_norm == 'frozen' and not small.lambda_adv
-    for config in (small, base):
+    assert small.batch_norm == first.batch_norm == 'frozen'
+    for config in (first, small, base):
+        assert config.preset == 'photographs' and not config.lambda_adv
         assert set(config.validate_binary + config.validate_synthetic) == {
             'cuhk54', 'val'}
         assert config.binary == ['cuhk450'] and not config.hold_out

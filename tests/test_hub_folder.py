@@ -33,7 +33,7 @@ def test_the_bundled_model_is_whole_with_licence_and_card(tmp_path):
         'license_name: research-and-other-non-commercial-use',
         'license_link: WEIGHTS_LICENSE']
     assert "load_model('hf://OWNER/NAME')" in text
-    assert '\n## `small-v2`, the bundled network\n' in text
+    assert f'\n## `{weights.find("small").stem}`, the bundled network\n' in text
     assert 'Where it fails' in text
 
 
