@@ -20,6 +20,7 @@ from dmenet_tf import (
     arrays,
     engines,
     inference,
+    model_files,
     networks,
     scales,
     weights,
@@ -131,7 +132,7 @@ def _check_scales(scales):
 def _model(model, precision):
     model = 'small' if model is None else model
     if isinstance(model, (str, pathlib.Path)):
-        path = weights.find(model)
+        path = model_files.find(model)
         changed = path.stat().st_mtime_ns if path.is_file() else None
         chosen = engines.choose('tensorflow', precision)
         return _loaded(path.absolute(), changed, chosen.precision)

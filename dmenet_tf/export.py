@@ -36,6 +36,7 @@ from dmenet_tf import (
     files,
     hub_folder,
     inference,
+    model_files,
     runtimes,
     web,
     weights,
@@ -297,7 +298,7 @@ def export_web(source: str | pathlib.Path, folder: str | pathlib.Path,
     """
     with files.new_folder(folder) as made:
         web.write(made, weights.describe(source), onnxruntime_web)
-        weights.copy_licence(source, made)
+        model_files.copy_licence(source, made)
         return export_onnx(weights.load_model(source), made / 'model.onnx')
 
 

@@ -13,7 +13,7 @@ import pathlib
 import re
 import shutil
 
-from dmenet_tf import files, hub, weights
+from dmenet_tf import files, hub, model_files, weights
 
 _CARD = '''---
 library_name: dmenet_tf
@@ -58,11 +58,11 @@ def write(source: str | pathlib.Path, folder: str | pathlib.Path) -> None:
         FileExistsError: The folder is there already.
         FileNotFoundError, ValueError: See weights.describe.
     """
-    path = weights.find(source)
+    path = model_files.find(source)
     described = {**weights.describe(path), 'file': hub.WEIGHTS}
     with files.new_folder(folder) as made:
         shutil.copyfile(path, made / hub.WEIGHTS)
-        weights.copy_licence(path, made)
+        model_files.copy_licence(path, made)
         (made / 'config.json').write_text(
             json.dumps(described, indent=2) + '\n')
         (made / 'README.md').write_text(_CARD.format(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import flags
 
-from dmenet_tf import engines, images, jobs
+from dmenet_tf import engines, images, jobs, model_files
 
 if TYPE_CHECKING:
     import keras
@@ -71,8 +71,7 @@ def with_model(found: Sequence[jobs.Job],
     """
     if not found:
         return []
-    from dmenet_tf import weights  # TensorFlow takes seconds to import.
-    flag, digest = flags.FLAGS, weights.digest(flags.FLAGS.model)
+    flag, digest = flags.FLAGS, model_files.digest(flags.FLAGS.model)
     names = [*names, 'scales', *(
         ['calibration'] if flag.runtime == 'openvino_int8' else [])]
 

@@ -23,8 +23,15 @@ are still mapped, and the exit status is 1.
 
 import contextlib
 import pathlib
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from absl import flags
@@ -319,8 +326,18 @@ def _shared_out(todo, summary, kinds, how, reading):
             job, _shown(_formats(job, kinds)), reading['mask_layout']))
 
 
-def map_one(job, network, kinds, how, reading):
-    """In a worker: (error or None, rows of --summary) of one job."""
+def map_one(job: jobs.Job, network: 'workers.Network', kinds: Sequence[str],
+            how: Mapping[str, Any], reading: Mapping[str, Any]
+            ) -> tuple[str | None, list[dict[str, Any]]]:
+    """In a worker: (error or None, rows of --summary) of one job.
+
+    Args:
+        job: A photograph or a video.
+        network: As network_flags.load returns it.
+        kinds: Formats.
+        how, reading: Arguments of map_photographs, the second not of
+            map_videos.
+    """
     (model, runner), rows = network, []
     if video.is_video(job.photograph):
         outcomes = map_videos([job], model, kinds, runner=runner, **how)

@@ -10,11 +10,8 @@ A weights file is one `.npz` without pickled objects:
 """
 
 import collections
-import hashlib
 import json
-import os
 import pathlib
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,16 +22,14 @@ import numpy.typing as npt
 from dmenet_tf import (
     files,
     foreign_weights,
-    hub,
     inference,
+    model_files,
     networks,
     optics,
     variables,
 )
 
 FORMAT_VERSION = 1
-_BUNDLED = pathlib.Path(__file__).parent / 'bundled'
-_SEPARATORS = {os.sep, os.altsep}
 # Arguments of networks.build_blur_estimator that a file's metadata holds.
 _OF_B = frozenset({'width', 'decoder_width', 'encoder', 'refine_blocks',
                    'side_heads', 'padding', 'encoder_norm'})
@@ -42,84 +37,6 @@ _OF_B = frozenset({'width', 'decoder_width', 'encoder', 'refine_blocks',
 _WIDTHS = {'width': 'B/conv1_1/kernel', 'decoder_width': 'B/uf_c1/kernel',
            'discriminator_width': 'D/h0_c1/kernel',
            'sharpness_width': 'S/l1_c1/kernel'}
-
-
-def bundled_models() -> list[str]:
-    """Names of the models that come with the package.
-
-    One with a version, such as small-v1, is the same file in every release
-    that has it; small is the newest of them.
-    """
-    return sorted(_bundled())
-
-
-def _bundled():
-    """Name -> file; without its version a name is the newest's."""
-    found = {}
-    for file in sorted(_BUNDLED.glob('*-v*.npz'), key=_version):
-        found[file.stem] = found[file.stem.rpartition('-v')[0]] = file
-    return found
-
-
-def _version(file):
-    return int(file.stem.rpartition('-v')[2])
-
-
-def find(source: str | pathlib.Path) -> pathlib.Path:
-    """The file of a bundled model's name or of the hub's, or the path itself.
-
-    A bundled name wins over what is called so in the working directory. What
-    has a suffix or a separator is a path, and so is a pathlib.Path.
-
-    Args:
-        source: As of load_model.
-
-    Returns:
-        Path; whether a file is there is for its reader to see.
-
-    Raises:
-        FileNotFoundError: The name is neither a bundled model nor a file.
-        ImportError, OSError, ValueError: Of a model of the hub, see hub.
-        IsADirectoryError: It is a folder.
-    """
-    if isinstance(source, str) and source.startswith(hub.PREFIX):
-        return hub.fetch(source)
-    path = pathlib.Path(source)
-    if not isinstance(source, str) or path.suffix or set(source) & _SEPARATORS:
-        return _no_folder(path)
-    bundled = _bundled().get(source)
-    if bundled:
-        return bundled
-    if path.exists():
-        return _no_folder(path)
-    raise FileNotFoundError(
-        f'{source!r} is neither a weights file nor a bundled model. '
-        f'Bundled: {", ".join(bundled_models()) or "none yet"}. '
-        'python -m dmenet_tf.train makes weights files.')
-
-
-def _no_folder(path):
-    if path.is_dir():
-        found = ', '.join(sorted(file.name for file in path.glob('*.npz')))
-        raise IsADirectoryError(
-            f'{path}: is a folder; name a weights file (.npz), such as '
-            f'dmenet_tf.train writes. It has {found or "none"}.')
-    return path
-
-
-def digest(source: str | pathlib.Path) -> str:
-    """SHA-256 of a model's file, hexadecimal: which weights these are.
-
-    Args:
-        source: As of load_model.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-    """
-    path = find(source)
-    if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such weights file.')
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def architecture(nets: networks.Networks) -> dict[str, Any]:
@@ -220,7 +137,7 @@ def load(source: str | pathlib.Path, inference_only: bool = False
         FileNotFoundError, ValueError: One line saying what is wrong or what
             differs: version, missing, unknown or misshapen variables.
     """
-    path = find(source)
+    path = model_files.find(source)
     return _from_arrays(variables.read_npz(path), path, inference_only)
 
 
@@ -248,7 +165,7 @@ def average(sources: Sequence[str | pathlib.Path],
     """
     paths, times = {}, collections.Counter()
     for source in sources:
-        key = digest(source)
+        key = model_files.digest(source)
         paths.setdefault(key, source)
         times[key] += 1
     parts = {key: load(path, inference_only) for key, path in paths.items()}
@@ -356,7 +273,7 @@ def load_model(source: str | pathlib.Path = 'small') -> keras.Model:
         RuntimeError: See inference.check_tensorflow.
     """
     inference.check_tensorflow()
-    path = find(source)
+    path = model_files.find(source)
     arrays = variables.read_npz(path)
     if foreign_weights.is_authors(arrays):
         nets = foreign_weights.authors_networks(arrays, path)
@@ -377,20 +294,9 @@ def describe(source: str | pathlib.Path = 'small') -> dict[str, Any]:
         writer of the file added: `trained`, or `mean_of` and what each part
         says; licence.
     """
-    path = find(source)
-    return {'file': path.name, 'digest': digest(path), **_known(path)}
-
-
-def copy_licence(source: str | pathlib.Path, folder: pathlib.Path) -> None:
-    """Copies WEIGHTS_LICENSE that lies beside a weights file, if it does.
-
-    Args:
-        source: As of load_model.
-        folder: Where to.
-    """
-    licence = find(source).with_name('WEIGHTS_LICENSE')
-    if licence.is_file():
-        shutil.copy(licence, folder)
+    path = model_files.find(source)
+    return {'file': path.name, 'digest': model_files.digest(path),
+            **_known(path)}
 
 
 def _known(path):

@@ -43,6 +43,8 @@ _NOT_RUN = {
     'DATA=': 'needs data sets and hours; tests/test_experiments.py runs the '
              'scripts on toys',
     'DMENET_MODELS=': 'needs what models.sh makes',
+    'python tests/campaigns/': 'minutes to hours; make test-kills runs them '
+                               'with small counts',
     'docker ': 'needs a daemon; the Dockerfiles are read below',
     'python -m http.server': 'serves until it is stopped',
     'python -m dmenet_tf.export --web': 'needs npm; tests/web/test_browser.py '

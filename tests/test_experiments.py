@@ -86,7 +86,7 @@ def raw(tmp_path):
 
 @pytest.mark.slow
 def test_models_are_made_from_raw_pictures_and_only_once(raw, tmp_path):
-    from dmenet_tf import weights
+    from dmenet_tf import model_files, weights
     work = tmp_path / 'work'
     told = {'DATA': raw, 'WORK': work, 'RENDER': RENDER, 'TRAIN': TRAIN}
     base = told | {'TRAIN': f'{TRAIN} {FROM_SMALL}'}
@@ -108,7 +108,7 @@ def test_models_are_made_from_raw_pictures_and_only_once(raw, tmp_path):
     scores = json.loads((work / 'scores/cuhk54/results.json').read_text())
     assert [row['digest'] for row in scores['results']] == [
         said['small']['digest'], said['base']['digest'],
-        weights.digest('small-v1')]
+        model_files.digest('small-v1')]
     made = {path: path.stat().st_mtime_ns for path in work.rglob('*')
             if path.is_file() and not path.is_symlink()}
     again = script('models.sh', **told)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dmenet_tf import command, export, networks, weights
+from dmenet_tf import command, export, model_files, networks, weights
 
 pytestmark = pytest.mark.long
 
@@ -290,4 +290,4 @@ def test_a_mean_is_exported_with_all_its_parts(model_file, tmp_path):
     export.export_weights([model_file, other, other], path)
     parts = export.model_card(path)['mean_of']
     assert [(part['weight'], part['digest']) for part in parts] == [
-        (1, weights.digest(model_file)), (2, weights.digest(other))]
+        (1, model_files.digest(model_file)), (2, model_files.digest(other))]

@@ -7,7 +7,7 @@ import types
 import numpy as np
 import pytest
 
-from dmenet_tf import estimation, hub, weights
+from dmenet_tf import estimation, hub, model_files, weights
 
 COMMIT = 40 * 'a'
 
@@ -31,8 +31,8 @@ def asked(monkeypatch, model):
 
 
 def test_the_hub_is_asked_for_the_weights_file(asked, model):
-    assert str(weights.find('hf://some.one/sharp_net')) == model
-    weights.find('hf://me/net@v1.0')
+    assert str(model_files.find('hf://some.one/sharp_net')) == model
+    model_files.find('hf://me/net@v1.0')
     assert asked == [
         ('some.one/sharp_net', 'model.npz', {'revision': None}),
         ('me/net', 'model.npz', {'revision': 'v1.0'})]
@@ -95,15 +95,15 @@ def test_what_is_in_the_cache_needs_no_network(cache, model):
     shutil.copy(model, snapshot / 'model.npz')
     (repository / 'refs').mkdir()
     (repository / 'refs/main').write_text(COMMIT)
-    assert weights.find('hf://me/net') == snapshot / 'model.npz'
-    assert weights.digest('hf://me/net') == weights.digest(model)
-    assert weights.find(f'hf://me/net@{COMMIT}') == snapshot / 'model.npz'
+    assert model_files.find('hf://me/net') == snapshot / 'model.npz'
+    assert model_files.digest('hf://me/net') == model_files.digest(model)
+    assert model_files.find(f'hf://me/net@{COMMIT}') == snapshot / 'model.npz'
 
 
 @pytest.mark.extra
 def test_what_is_not_there_is_one_line(cache):
     with pytest.raises(OSError) as caught:
-        weights.find('hf://me/net')
+        model_files.find('hf://me/net')
     said = str(caught.value)
     assert said.startswith('hf://me/net: ') and '\n' not in said
     assert len(said) > 30

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from dmenet_tf import export, hub_folder, weights
+from dmenet_tf import export, hub_folder, model_files, weights
 
 
 @pytest.fixture
@@ -33,13 +33,15 @@ def test_the_bundled_model_is_whole_with_licence_and_card(tmp_path):
         'license_name: research-and-other-non-commercial-use',
         'license_link: WEIGHTS_LICENSE']
     assert "load_model('hf://OWNER/NAME')" in text
-    assert f'\n## `{weights.find("small").stem}`, the bundled network\n' in text
+    newest = model_files.find('small').stem
+    assert f'\n## `{newest}`, the bundled network\n' in text
     assert 'Where it fails' in text
 
 
 def test_the_weights_are_unchanged_and_described(tmp_path, model):
     hub_folder.write(model, tmp_path / 'hub')
-    assert weights.digest(tmp_path / 'hub/model.npz') == weights.digest(model)
+    assert model_files.digest(tmp_path / 'hub/model.npz') == (
+        model_files.digest(model))
     config = json.loads((tmp_path / 'hub/config.json').read_text())
     assert config == weights.describe(tmp_path / 'hub/model.npz')
     assert config['architecture']['width'] == 4

@@ -15,6 +15,7 @@ import tensorflow as tf
 from dmenet_tf import (
     estimation,
     inference,
+    model_files,
     networks,
     optics,
     variables,
@@ -220,4 +221,4 @@ def test_a_folder_is_no_model(tmp_path):
     assert str(caught.value) == (
         f'{tmp_path}: is a folder; name a weights file (.npz), such as '
         'dmenet_tf.train writes. It has model.npz.')
-    assert pathlib.Path(weights.find('small')).suffix == '.npz'
+    assert pathlib.Path(model_files.find('small')).suffix == '.npz'

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from dmenet_tf import inference, networks, weights
+from dmenet_tf import inference, model_files, networks, weights
 
 
 @pytest.fixture(scope='module')
@@ -115,9 +115,9 @@ def test_a_mean_says_what_all_its_parts_are(nets, stages):
     assert metadata['licence'] == 'CC0'
     assert metadata['convention'] == 'sigma7'
     assert metadata['mean_of'] == [
-        {'weight': 3, 'digest': weights.digest(two),
+        {'weight': 3, 'digest': model_files.digest(two),
          'trained': {'steps': 200}},
-        {'weight': 1, 'digest': weights.digest(one),
+        {'weight': 1, 'digest': model_files.digest(one),
          'trained': {'steps': 100}}]
 
 
@@ -160,34 +160,35 @@ def ten_versions(monkeypatch, tmp_path):
     """Stands for the bundled models: files whose bytes are their names."""
     for name in ('small-v1', 'small-v9', 'small-v10', 'base-v2'):
         (tmp_path / f'{name}.npz').write_text(name)
-    monkeypatch.setattr(weights, '_BUNDLED', tmp_path)
+    monkeypatch.setattr(model_files, '_BUNDLED', tmp_path)
 
 
 def test_a_name_without_a_version_is_the_newest(ten_versions):
-    assert weights.bundled_models() == [
+    assert model_files.bundled_models() == [
         'base', 'base-v2', 'small', 'small-v1', 'small-v10', 'small-v9']
-    assert {name: weights.find(name).stem
-            for name in weights.bundled_models()} == {
+    assert {name: model_files.find(name).stem
+            for name in model_files.bundled_models()} == {
         'base': 'base-v2', 'base-v2': 'base-v2', 'small': 'small-v10',
         'small-v1': 'small-v1', 'small-v9': 'small-v9',
         'small-v10': 'small-v10'}
     with pytest.raises(FileNotFoundError, match="'small-v2' is neither .* "
                        'Bundled: base, base-v2, small, small-v1, small-v10'):
-        weights.find('small-v2')
+        model_files.find('small-v2')
 
 
 def test_every_bundled_model_is_described_by_card_file_and_digest(saved):
-    names = weights.bundled_models()
+    names = model_files.bundled_models()
     assert {'small', 'small-v1'} <= set(names)
     for name in names:
-        path, said = weights.find(name), weights.describe(name)
+        path, said = model_files.find(name), weights.describe(name)
         assert (said['file'], said['digest']) == (
-            path.name, weights.digest(path))
+            path.name, model_files.digest(path))
         card = path.with_suffix('.md').read_text()
         assert f'`{path.stem}`' in card.splitlines()[0]
         assert said['digest'] in card
     said = weights.describe(saved)
-    assert (said['file'], said['digest']) == ('toy.npz', weights.digest(saved))
+    assert (said['file'], said['digest']) == (
+        'toy.npz', model_files.digest(saved))
 
 
 def test_load_model_equals_the_network_it_was_saved_from(nets, saved):
@@ -286,7 +287,7 @@ def test_an_unknown_model_says_what_there_is():
 def test_a_bundled_name_wins_over_a_folder_of_that_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'small').mkdir()
-    assert weights.find('small').parent.name == 'bundled'
+    assert model_files.find('small').parent.name == 'bundled'
     assert weights.describe('small-v1')['architecture']['width'] == 16
     # A suffix or a separator makes it a path.
     with pytest.raises(IsADirectoryError, match='small: is a folder; name a'):
@@ -300,17 +301,18 @@ def test_a_file_without_suffix_is_found_and_a_folder_is_no_model(
     (tmp_path / 'huge').mkdir()
     assert weights.describe('mine')['licence'] == 'CC0'
     with pytest.raises(IsADirectoryError, match='huge: is a folder; name a'):
-        weights.find('huge')
+        model_files.find('huge')
     with pytest.raises(FileNotFoundError, match="'none' is neither .* small"):
-        weights.find('none')
+        model_files.find('none')
 
 
 def test_digest_is_that_of_the_bytes(saved, tmp_path):
     path = tmp_path / 'x.npz'
     path.write_bytes(b'abc')
-    assert weights.digest(path) == (
+    assert model_files.digest(path) == (
         'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
-    assert weights.digest('small') == weights.digest(weights.find('small'))
-    assert weights.digest('small') != weights.digest(saved)
+    assert model_files.digest('small') == model_files.digest(
+        model_files.find('small'))
+    assert model_files.digest('small') != model_files.digest(saved)
     with pytest.raises(FileNotFoundError, match='no such weights file'):
-        weights.digest(tmp_path / 'none.npz')
+        model_files.digest(tmp_path / 'none.npz')

@@ -18,12 +18,16 @@ probabilities. The spreading is propagation.py's.
 """
 
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
 
 from dmenet_tf.baselines import edges, fitted, propagation
+
+if TYPE_CHECKING:
+    import keras
 
 UNIT = 'px'
 LEVELS = np.linspace(0.5, 2.0, 11)  # px
@@ -97,7 +101,7 @@ def hand_crafted(patches: np.ndarray) -> npt.NDArray[np.float32]:
                                   singular + 1e-4], -1)).astype(np.float32)
 
 
-def build_deep():
+def build_deep() -> 'keras.Model':
     """Patches [b, side, side, 1] of any side to deep features [b, _DEEP]."""
     import keras
     from keras import layers
@@ -107,7 +111,7 @@ def build_deep():
     return keras.Model(patches, layers.GlobalAveragePooling2D()(x))
 
 
-def build_classifier():
+def build_classifier() -> 'keras.Model':
     """All features [b, 3 BINS + _DEEP], standardised, to probabilities."""
     import keras
     from keras import layers

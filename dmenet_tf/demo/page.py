@@ -15,7 +15,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dmenet_tf import engines, maps, optics, weights
+from dmenet_tf import engines, maps, model_files, optics
 from dmenet_tf.applications import depth
 from dmenet_tf.demo import told, work
 from dmenet_tf.syndof import pairs, rgbd
@@ -146,7 +146,7 @@ def _build_map(settings, photograph, status, job):
     with gr.Row():
         # Visitors see names, not where the files are.
         sources = {pathlib.Path(source).stem: source for source in
-                   (*weights.bundled_models(), settings.model)}
+                   (*model_files.bundled_models(), settings.model)}
         model = gr.Dropdown(list(sources), label='Model',
                             value=pathlib.Path(settings.model).stem)
         scales = gr.Dropdown(list(SCALES), value='several', label='Scales')

@@ -7,7 +7,7 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from dmenet_tf import baselines, command, files
+from dmenet_tf import baselines, command, files, model_files
 from dmenet_tf.evaluate import (
     pairing,
     protocols,
@@ -116,9 +116,8 @@ def _named(kind, given, unit):
     name = pathlib.Path(source)
     if kind == 'predictions':
         return Method(label or name.name, kind, source, unit)
-    from dmenet_tf import weights  # TensorFlow, only where a model is used.
     return Method(label or name.stem, kind, source, unit,
-                  weights.digest(source))
+                  model_files.digest(source))
 
 
 def _file_label(label):

@@ -34,6 +34,7 @@ from dmenet_tf import (
     command,
     files,
     jobs,
+    model_files,
     network_flags,
     sources,
     video,
@@ -269,7 +270,6 @@ def _act(rows):
 
 
 def _save_reference(paths):
-    from dmenet_tf import weights
     if len(paths) != 1:
         raise command.UsageError('--save_reference needs one photograph. '
                                  f'Received: {len(paths)}.')
@@ -278,7 +278,7 @@ def _save_reference(paths):
         [jobs.Job(paths[0], paths[0])]))
     watch.write(flags.FLAGS.save_reference, watch.Reference(
         str(paths[0]), image.shape[1], image.shape[0], region,
-        round(sigma, 4), weights.digest(flags.FLAGS.model)))
+        round(sigma, 4), model_files.digest(flags.FLAGS.model)))
     print(f'{flags.FLAGS.save_reference}: sigma is {sigma:.2f} px in the '
           f'region {",".join(map(str, region))}.')
     return 0
@@ -298,9 +298,8 @@ def _region():
 
 
 def _watch(paths, failed):
-    from dmenet_tf import weights
     reference = watch.read(flags.FLAGS.reference)
-    if reference.model != weights.digest(flags.FLAGS.model):
+    if reference.model != model_files.digest(flags.FLAGS.model):
         raise ValueError(f'{flags.FLAGS.reference}: was made with other '
                          'weights; make it again with --save_reference.')
     model, runner = network_flags.load(

@@ -13,7 +13,7 @@ import tensorflow as tf
 from absl import logging
 
 import dmenet_tf
-from dmenet_tf import files, networks, optics, weights
+from dmenet_tf import files, model_files, networks, optics, weights
 from dmenet_tf.train.changes import AUGMENT, Augment
 from dmenet_tf.train.config import Config
 
@@ -27,7 +27,7 @@ def models(config: Config) -> dict[str, str]:
     A bundled name stands for another file once there is a newer one.
     """
     teachers = [config.teacher] if config.teacher else []
-    return {source: weights.digest(source)
+    return {source: model_files.digest(source)
             for source in [*config.init_weights, *teachers]}
 
 

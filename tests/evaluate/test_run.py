@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dmenet_tf import evaluate, metrics
+from dmenet_tf import evaluate, metrics, model_files
 from dmenet_tf.evaluate import scoring, tables
 from dmenet_tf.evaluate.run import find_methods
 
@@ -374,7 +374,7 @@ def test_other_weights_of_the_same_name_are_scored_anew(rtf, run, toy,
         row, = run(rtf, 'rtf', truth='image', noise=[0],
                    model=['toy'])['results']
         assert row['source'] == 'toy'
-        assert row['digest'] == weights.digest(path)
+        assert row['digest'] == model_files.digest(path)
         text = (rtf / 'out/report.html').read_text()
         assert f'toy: weights toy, sha256 {row["digest"]}.' in text
         found.append(row['scores']['mse'])
@@ -462,10 +462,11 @@ def test_results_give_tables_and_figures(cuhk, save, mask, run):
         maps[:i, :] = 0  # A worse one each time.
         save(cuhk / f'worse/{name}.npy', maps)
     results = run(cuhk, predictions=[str(cuhk / 'maps'), str(cuhk / 'worse')])
-    best, worse, published = results.rows()
+    best, worse, published, zhang = results.rows()
     assert (best['method'], best['images'], best['accuracy']) == ('maps', 4, 1)
     assert not best['published'] and published['published']
-    assert published['split'] == 'CUHK 0505-0704'
+    assert published['split'] == zhang['split'] == 'CUHK 0505-0704'
+    assert zhang['published'] and 'accuracy' not in zhang  # Has no figures.
     # 0 to 3 of 30 rows, 27 of 40 columns.
     wrong = np.array([0, 1, 2, 3]) / 30 * 27 / 40
     assert worse['accuracy'] == pytest.approx(1 - wrong.mean())

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from dmenet_tf import networks, variables, weights
+from dmenet_tf import model_files, networks, variables, weights
 from dmenet_tf.train import folders, steps
 from dmenet_tf.train.initialise import (
     build_content,
@@ -137,7 +137,7 @@ def test_a_bundled_model_is_trained_on_with_fresh_side_heads(settings, caplog):
                       lambda_aux=1.0)
     nets = build_networks(config)
     assert caplog.messages == ['small: has no side heads; they start fresh.']
-    theirs, _ = weights.load(weights.find('small'))
+    theirs, _ = weights.load(model_files.find('small'))
     ours = values(nets.B)
     for name, value in values(theirs.B).items():
         np.testing.assert_array_equal(ours.pop(name), value, name)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import dmenet_tf
-from dmenet_tf import weights
+from dmenet_tf import model_files, weights
 from dmenet_tf.train import records
 from dmenet_tf.train.changes import AUGMENT, Augment
 
@@ -141,7 +141,7 @@ def test_a_name_whose_file_will_change_is_told_with_its_digest(settings):
     config = settings(init_weights='small', width=None, refine_blocks=None,
                       binary=['bin'], teacher='small-v1')
     models = records.models(config)
-    assert models == {name: weights.digest(name)
+    assert models == {name: model_files.digest(name)
                       for name in ('small', 'small-v1')}
     said = records.metadata(config, {}, models, 1, 1.0)['trained']
     assert said['models'] == models

@@ -21,6 +21,7 @@ from dmenet_tf import (
     jobs,
     maps,
     metrics,
+    model_files,
     networks,
     optics,
     runtimes,
@@ -44,9 +45,9 @@ def estimation(path: pathlib.Path) -> None:
     assert_type(sigma, Floats)
     assert_type(dmenet_tf.estimate([image, image], 'small'), list[Floats])
     assert_type(weights.describe('small'), dict[str, Any])
-    assert_type(weights.bundled_models(), list[str])
-    assert_type(weights.find('small'), pathlib.Path)
-    assert_type(weights.digest(path), str)
+    assert_type(model_files.bundled_models(), list[str])
+    assert_type(model_files.find('small'), pathlib.Path)
+    assert_type(model_files.digest(path), str)
     assert_type(weights.load(path), tuple[networks.Networks, dict[str, Any]])
     assert_type(images.find_images(path, recursive=True), list[pathlib.Path])
     assert_type(images.images_by_stem('folder'), dict[str, pathlib.Path])
