@@ -226,8 +226,9 @@ def resolved(tmp_path):
 
 def test_models_are_of_the_flag_files(resolved):
     first, small, base = (resolved([
-        f'--flagfile={ROOT}/experiments/{name}.flags', '--workdir=w'])
-        for name in ('small-v2', 'small', 'base'))
+        f'--flagfile={ROOT}/experiments/{name}.flags', '--workdir=w', *more])
+        for name, more in (('small-v2', ()), ('small', ['--init_weights']),
+                           ('base', ())))
     assert (base.width, base.decoder_width, base.encoder, base.vgg19) == (
         64, 16, 'vgg16', 'hed')
     assert not base.encoder_norm

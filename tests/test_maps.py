@@ -87,7 +87,7 @@ def test_a_mask_is_white_where_it_is_in_focus(tmp_path, focus, codes):
 
 
 @pytest.mark.parametrize('shape, below', [
-    ((600, 1000, 3), 1.4), ((4000, 3000), 5.6), ((100, 100), 0.8)])
+    ((600, 1000, 3), 1.2), ((4000, 3000), 4.8), ((100, 100), 0.8)])
 def test_the_mask_of_an_enlarged_photograph_is_the_same(shape, below):
     assert maps.focus_threshold(shape) == pytest.approx(below)
 

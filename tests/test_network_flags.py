@@ -12,6 +12,7 @@ from dmenet_tf import (
     engines,
     files,
     jobs,
+    model_files,
     network_flags,
     networks,
     runtimes,
@@ -38,7 +39,7 @@ def flag(define, monkeypatch):
     values = define(network_flags.define_flags,
                     lambda: jobs.define_flags('out'))
     values.model = 'toy.npz'
-    monkeypatch.setattr(weights, 'digest', {'toy.npz': '5e1f'}.get)
+    monkeypatch.setattr(model_files, 'digest', {'toy.npz': '5e1f'}.get)
     return values
 
 
