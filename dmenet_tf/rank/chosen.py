@@ -1,6 +1,7 @@
 """What is done with photographs by their rank: put elsewhere, rated."""
 
 import errno
+import filecmp
 import os
 import pathlib
 import shutil
@@ -48,7 +49,8 @@ def place(paths: Iterable[pathlib.Path], folder: str | pathlib.Path,
           how: Callable[[pathlib.Path, pathlib.Path], None]) -> list[str]:
     """Puts photographs into a folder under their own names.
 
-    Nothing that is there is overwritten.
+    Nothing that is there is overwritten. What is copied or linked there
+    already, byte for byte, is done: a call that was killed goes on.
 
     Args:
         paths: The photographs.
@@ -62,6 +64,9 @@ def place(paths: Iterable[pathlib.Path], folder: str | pathlib.Path,
     folder.mkdir(parents=True, exist_ok=True)
     for path in paths:
         target = folder / path.name
+        if how is not move and target.is_file() and filecmp.cmp(
+                path, target, shallow=False):
+            continue
         if os.path.lexists(target):
             failed.append(f'{path}: {target} is there already; nothing was '
                           'overwritten.')
@@ -86,11 +91,14 @@ def write_sidecar(path: pathlib.Path, rating: int) -> str | None:
         rating: 1 to 5.
 
     Returns:
-        None, or one line if one is there already: it is left as it is.
+        None, or one line if another is there already: it is left as it is.
     """
     sidecar = path.with_name(f'{path.name}.xmp')
+    said = _SIDECAR.format(rating)
+    if sidecar.is_file() and sidecar.read_bytes() == said.encode():
+        return None
     if os.path.lexists(sidecar):
         return f'{sidecar}: is there already; it was left as it is.'
     with files.atomic_path(sidecar) as temporary:
-        temporary.write_text(_SIDECAR.format(rating), encoding='utf-8')
+        temporary.write_bytes(said.encode())
     return None

@@ -33,6 +33,12 @@ def test_nothing_is_overwritten(photographs, tmp_path, how):
     assert other.read_bytes() == b'b'
 
 
+@pytest.mark.parametrize('how', [chosen.copy, chosen.link])
+def test_what_was_placed_is_done(photographs, tmp_path, how):
+    chosen.place(photographs[:1], tmp_path / 'best', how)
+    assert not chosen.place(photographs[:1], tmp_path / 'best', how)
+
+
 def test_what_cannot_be_put_there_is_said_and_the_rest_done(
         photographs, tmp_path):
     photographs[0].unlink()

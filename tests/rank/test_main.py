@@ -71,8 +71,12 @@ def test_the_best_of_each_folder_are_copied_and_rated(run, toy_flag, folder,
         'middle.png', 'sharp.png']
     assert (folder / 'a/sharp.png.xmp').exists()
     assert not (folder / 'a/soft.png.xmp').exists()
-    assert run(*call) == 1  # All of it is there already.
-    assert capsys.readouterr().err.count('is there already') == 4
+    assert run(*call) == 0  # All of it is there already, and goes on.
+    for path in (best / 'sharp.png', folder / 'a/sharp.png.xmp'):
+        path.write_text('of somebody else')
+    assert run(*call) == 1
+    assert capsys.readouterr().err.count('is there already') == 2
+    assert (best / 'sharp.png').read_text() == 'of somebody else'
 
 
 def test_a_bad_file_costs_a_line(run, toy_flag, folder, capsys):
