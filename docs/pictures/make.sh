@@ -22,5 +22,14 @@ $PYTHON -m dmenet_tf.applications.deblur $photograph \
     --sigma="$work/chelsea.npy" --output_dir="$work"
 $PYTHON -m dmenet_tf.syndof --input_dir=data/samples/rgbd --preview=1 \
     --output_dir="$work"
+$PYTHON docs/pictures/inputs.py "$work"
+$PYTHON -m dmenet_tf.stack "$work/sweep" --model="$MODEL" --output_dir="$work"
+$PYTHON -m dmenet_tf.rank "$work/ranked" --model="$MODEL" --format=jsonl \
+    > "$work/ranked.jsonl"
+cup=data/samples/photographs/coffee.jpg
+$PYTHON -m dmenet_tf.predict $cup --model="$MODEL" --output_dir="$work" \
+    --format=color,mask,binary
+$PYTHON -m dmenet_tf.predict $cup --model="$MODEL" --output_dir="$work/soft" \
+    --format=mask --mask_soft=1,4
 $PYTHON docs/pictures/compose.py "$work"
 $PYTHON docs/pictures/drawings.py
