@@ -188,13 +188,15 @@ def _color_bar(height, max_sigma):
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
     scale = max(height / 600, 0.75)  # Text grows with the picture.
     width = round(85 * scale)
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes([0.15, 0.04, 0.2, 0.92])
     bar = figure.colorbar(
-        ScalarMappable(Normalize(0, max_sigma), 'viridis'), cax=axes)
+        ScalarMappable(Normalize(0, max_sigma), 'viridis'), cax=axes,
+        ticks=MaxNLocator(7, steps=[1, 2, 5, 10]))  # Short numbers.
     bar.set_label('sigma (px)', size=10 * scale)
     bar.ax.tick_params(labelsize=9 * scale)
     canvas.draw()

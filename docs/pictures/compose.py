@@ -60,12 +60,11 @@ def write_uses(folder):
     panels = [panel(boxed(row), f"{row['rank']}: {row['sharpest_px']:.2f} px, "
                     f"{row['in_focus_share']:.0%} in focus") for row in rows]
     write(sheet([panels[:2], panels[2:]]), 'rank.jpg')
-    cup = PHOTOGRAPH.with_name('coffee.jpg')
     write(sheet([
-        [panel(cup, 'photograph'),
-         panel(folder / 'coffee_sigma.png', 'its defocus map')],
-        [panel(folder / 'coffee_mask.png', 'mask'),
-         panel(folder / 'soft/coffee_mask.png', '--mask_soft=1,4')]]),
+        [panel(PHOTOGRAPH, 'photograph'),
+         panel(folder / 'chelsea_sigma.png', 'its defocus map')],
+        [panel(folder / 'chelsea_mask.png', 'mask'),
+         panel(folder / 'soft/chelsea_mask.png', '--mask_soft=1,4')]]),
         'masks.jpg')
     frames = sorted((folder / 'sweep').iterdir())
     write(sheet([

@@ -14,7 +14,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 $PYTHON -m dmenet_tf.predict $photograph --model="$MODEL" \
-    --output_dir="$work" --format=npy,color
+    --output_dir="$work" --format=npy,color,mask
 $PYTHON -m dmenet_tf.applications.magnify $photograph \
     --strength=3 --focus_on=230,150 \
     --sigma="$work/chelsea.npy" --output_dir="$work"
@@ -26,10 +26,7 @@ $PYTHON docs/pictures/inputs.py "$work"
 $PYTHON -m dmenet_tf.stack "$work/sweep" --model="$MODEL" --output_dir="$work"
 $PYTHON -m dmenet_tf.rank "$work/ranked" --model="$MODEL" --format=jsonl \
     > "$work/ranked.jsonl"
-cup=data/samples/photographs/coffee.jpg
-$PYTHON -m dmenet_tf.predict $cup --model="$MODEL" --output_dir="$work" \
-    --format=color,mask,binary
-$PYTHON -m dmenet_tf.predict $cup --model="$MODEL" --output_dir="$work/soft" \
-    --format=mask --mask_soft=1,4
+$PYTHON -m dmenet_tf.predict $photograph --model="$MODEL" \
+    --output_dir="$work/soft" --format=mask --mask_soft=1,4
 $PYTHON docs/pictures/compose.py "$work"
 $PYTHON docs/pictures/drawings.py
