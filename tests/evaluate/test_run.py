@@ -370,7 +370,7 @@ def test_other_weights_of_the_same_name_are_scored_anew(rtf, run, toy,
     found = []
     for d in (0.1, 0.3):
         path = toy(rtf / f'{d}/toy.npz', d)
-        monkeypatch.setattr(weights, 'find', lambda source, path=path: path)
+        monkeypatch.setattr(model_files, 'find', lambda source, path=path: path)
         row, = run(rtf, 'rtf', truth='image', noise=[0],
                    model=['toy'])['results']
         assert row['source'] == 'toy'
