@@ -366,7 +366,6 @@ def toy():
 @pytest.mark.usefixtures('undrawn')
 def test_other_weights_of_the_same_name_are_scored_anew(rtf, run, toy,
                                                         monkeypatch):
-    from dmenet_tf import weights
     found = []
     for d in (0.1, 0.3):
         path = toy(rtf / f'{d}/toy.npz', d)
