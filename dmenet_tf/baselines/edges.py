@@ -42,6 +42,18 @@ def canny(grey: np.ndarray, smoothing: float = 1.0,
     return feature.canny(grey, smoothing, 0.4 * high, high, mode='nearest')
 
 
+def some_places(edges: npt.NDArray[np.bool_],
+                most: int) -> npt.NDArray[np.int_]:
+    """Rows and columns of edges, [n, 2], evenly thinned out.
+
+    Args:
+        edges: bool [h, w].
+        most: About as many are kept where there are more; n < 2 most.
+    """
+    places = np.argwhere(edges)
+    return places[::max(len(places) // most, 1)]
+
+
 def slope(grey: np.ndarray) -> np.ndarray:
     """|grad grey| by central differences, [h, w], per px."""
     padded = np.pad(grey, 1, 'edge')

@@ -31,19 +31,23 @@ def guided_filter(values: np.ndarray, guide: np.ndarray, radius: int,
     return mean(a) * guide + mean(mean_values - a * mean_guide)
 
 
-def spread(sparse: np.ndarray, grey: np.ndarray) -> npt.NDArray[np.float64]:
+def spread(sparse: np.ndarray, grey: np.ndarray,
+           empty: float) -> npt.NDArray[np.float32]:
     """Guided filter of values over guided filter of mask.
 
     At growing radii, until every pixel is reached.
 
     Args:
-        sparse: [h, w], NaN where unknown, not everywhere.
+        sparse: [h, w], NaN where unknown.
         grey: [h, w] in [0, 1].
+        empty: Everywhere if nothing is known.
 
     Returns:
-        [h, w], within the range of the known values.
+        float32 [h, w], within the range of the known values.
     """
     known = np.isfinite(sparse)
+    if not known.any():
+        return np.full(sparse.shape, empty, np.float32)
     values = np.where(known, sparse, 0.0)
     result = np.full(grey.shape, np.nan)
     radius = max(grey.shape) // 20 + 1
@@ -54,4 +58,5 @@ def spread(sparse: np.ndarray, grey: np.ndarray) -> npt.NDArray[np.float64]:
         result[reached] = total[reached] / weight[reached]
         radius *= 2
     low, high = np.nanmin(sparse), np.nanmax(sparse)
-    return np.clip(np.nan_to_num(result, nan=high), low, high)
+    return np.clip(np.nan_to_num(result, nan=high), low,
+                   high).astype(np.float32)

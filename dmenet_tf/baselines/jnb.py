@@ -47,14 +47,12 @@ def estimate(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         return np.full(grey.shape, MAX_SIGMA, np.float32)
     learnt = fitted.load('jnb')
     counts = mean_counts(grey, learnt['dictionary'])
-    if not np.isfinite(counts).any():
-        return np.full(grey.shape, MAX_SIGMA, np.float32)
     # Blur makes numbers small, and a table's scores rise.
     sigma = fitted.interpolate(-counts, learnt['sigma'])
     sparse = np.full(grey.shape, np.nan)
     rows, columns = (STRIDE * np.arange(n) + PATCH // 2 for n in sigma.shape)
     sparse[np.ix_(rows, columns)] = sigma
-    return guided.spread(sparse, grey).astype(np.float32)
+    return guided.spread(sparse, grey, MAX_SIGMA)
 
 
 def mean_counts(grey: np.ndarray,

@@ -43,9 +43,7 @@ def estimate(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """
     grey = edges.to_grey(image)
     sparse = smooth_along_contours(sparse_map(grey))
-    if not np.isfinite(sparse).any():
-        return np.full(grey.shape, MAX_SIGMA, np.float32)
-    return guided.spread(sparse, grey).astype(np.float32)
+    return guided.spread(sparse, grey, MAX_SIGMA)
 
 
 def consistent_scale(grey: np.ndarray) -> npt.NDArray[np.int_]:

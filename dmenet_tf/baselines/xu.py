@@ -26,7 +26,7 @@ MAX_SIGMA = 5.0  # px
 PATCH = 15  # px
 ANGLES = np.deg2rad([0, 22.5, 45, 67.5])
 THRESHOLD = 0.03  # Of the largest singular value.
-EDGES = 3000  # Pixels of a photograph, at most.
+EDGES = 3000  # Pixels of a photograph, about; see edges.some_places.
 
 
 def estimate(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -48,8 +48,7 @@ def estimate(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 def rank_at_edges(grey: np.ndarray) -> npt.NDArray[np.float64]:
     """The largest rank over the orientations, [h, w]; NaN but at edges."""
-    places = np.argwhere(edges.canny(grey))
-    places = places[::max(len(places) // EDGES, 1)]
+    places = edges.some_places(edges.canny(grey), EDGES)
     rank = np.full(grey.shape, np.nan)
     if len(places):
         slope = edges.slope(grey)
