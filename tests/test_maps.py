@@ -177,3 +177,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match='No space'):
         maps.write(SIGMA, 'npy', path)
     assert [p.read_text() for p in tmp_path.iterdir()] == ['old']
+
+
+@pytest.mark.parametrize('max_sigma', [2.25, 5.3, 12.0])
+def test_nothing_of_the_bar_is_cut_off(max_sigma):
+    picture = maps.with_color_bar(np.zeros((300, 4, 3), np.uint8), max_sigma)
+    assert picture[:, 4:].min() < 128
+    assert (picture[:, -1] == 255).all()

@@ -20,3 +20,11 @@ def test_the_ratio_is_inverted_as_in_the_paper():
     # sigma = 2, s = 1: R = sqrt(5 / 4).
     assert edges.sigma_from_ratio(np.sqrt(1.25), 1.0) == pytest.approx(2.0)
     assert np.isnan(edges.sigma_from_ratio(1.0, 1.0))
+
+
+def test_edges_are_thinned_out_evenly():
+    mask = np.zeros((4, 6), bool)
+    mask[1], mask[3] = True, True  # 12 of them, all but every sixth dropped.
+    assert edges.some_places(mask, 2).tolist() == [[1, 0], [3, 0]]
+    assert edges.some_places(mask, 12).tolist() == np.argwhere(mask).tolist()
+    assert edges.some_places(mask & False, 2).shape == (0, 2)
