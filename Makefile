@@ -63,6 +63,7 @@ test-wheel: $(LATEST)/installed
 test-extras: $(EXTRAS)/installed
 	DMENET_EXTRAS=1 $(EXTRAS)/bin/python -m pytest -q -n 2 --dist loadfile \
 	    -m 'extra and not slow'
+	$(EXTRAS)/bin/python -m pytest -q -m slow tests/campaigns/load.py
 
 # The page of export --web in Chromium (apt-get install chromium), and the
 # notebook; npm fetches what the page is run by.

@@ -120,9 +120,13 @@ def pixels(page: tifffile.TiffPage, path: Path) -> np.ndarray:
         Exception: The file cannot hold as much, or whatever tifffile says of
             a damaged one.
     """
+    _check(page, path)
+    return page.asarray()
+
+
+def _check(page, path):
     tile = math.prod(page.chunks) * page.dtype.itemsize
     budgets.check(max(page.nbytes, tile), budgets.length(path))
-    return page.asarray()
 
 
 def read_tiff(path: Path, warn: bool = True,
@@ -139,13 +143,15 @@ def read_tiff(path: Path, warn: bool = True,
 
     Raises:
         NoPicture: A raw file, or channels that are not those of a picture.
-        Exception: Whatever tifffile says of a damaged file.
+        Exception: The file cannot hold as much, or whatever tifffile says of
+            a damaged one.
     """
     with tifffile.TiffFile(path) as file:
         page = file.pages[number]
         if page.subfiletype & 1 or _DNG_VERSION in page.tags:
             raise NoPicture(RAW)
         if _is_plain(page):
+            _check(page, path)
             return None
         codes, white = pixels(page, path), _white(page)
         codes = _of_colours(page, _channels_last(page, codes), white)

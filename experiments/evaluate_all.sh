@@ -24,17 +24,15 @@ RTF=$(absolute "${RTF:-$DATA/rtf}")
 CMU=$(absolute "${CMU:-$DATA/cmu_pixel4}")
 cd "${WORK:-runs/models}"
 
-methods=
-for name in ${BASELINES-$("$python" -c '
+[ -n "${BASELINES+set}" ] || BASELINES=$("$python" -c '
 from dmenet_tf import baselines
-print(*baselines.NAMES)')}; do
-    methods="$methods --baseline=$name"
-done
-for name in ${MODELS-$("$python" -c '
-from dmenet_tf import weights
-print(*(name for name in weights.bundled_models() if "-v" in name))')}; do
-    methods="$methods --model=$name"
-done
+print(*baselines.NAMES)')
+[ -n "${MODELS+set}" ] || MODELS=$("$python" -c '
+from dmenet_tf import model_files
+print(*(name for name in model_files.bundled_models() if "-v" in name))')
+methods=
+for name in $BASELINES; do methods="$methods --baseline=$name"; done
+for name in $MODELS; do methods="$methods --model=$name"; done
 
 score() {  # NAME IMAGES TRUTHS FLAGS...
     name=$1 images=$2 truths=$3

@@ -16,7 +16,14 @@ import scipy.io
 import tifffile
 from PIL import Image
 
-from dmenet_tf import budgets, images, sigma_files, variables, weights
+from dmenet_tf import (
+    budgets,
+    foreign_weights,
+    images,
+    sigma_files,
+    variables,
+    weights,
+)
 from dmenet_tf.syndof import apertures, depth_files, rgbd
 
 HUGE = 40_000  # px; a map of it is 6.4 GB.
@@ -80,6 +87,14 @@ def hdf5(path):
         file.create_dataset('depth', (HUGE, HUGE), 'f4', chunks=(64, 64))
 
 
+def hdf5_of_vgg(path):
+    with h5py.File(path, 'w') as file:
+        group = file.create_group('block1_conv1')
+        group.attrs['weight_names'] = ['kernel', 'bias']
+        for name in ('kernel', 'bias'):
+            group.create_dataset(name, (HUGE, HUGE), 'f4', chunks=(64, 64))
+
+
 def mat(path):
     """Of a compressed part, only the first bytes: 4 GB follow."""
     scipy.io.savemat(path, {'a': np.ones((4, 4))})
@@ -135,6 +150,28 @@ def test_a_png_within_pillows_limit_is_refused_too(tmp_path):
     deep_png(tmp_path / 'a.png', (9000, 9000))
     with pytest.raises(ValueError, match=REASON):
         images.read_image(tmp_path / 'a.png')
+
+
+def test_a_tiff_of_8_bits_is_refused_before_pillow_reads_it(tmp_path):
+    path = tmp_path / 'a.tiff'
+    tifffile.imwrite(path, np.zeros((8, 8, 3), np.uint8), compression='zlib')
+    with tifffile.TiffFile(path, mode='r+b') as file:
+        for name in ('ImageWidth', 'ImageLength', 'RowsPerStrip'):
+            file.pages[0].tags[name].overwrite(12_000)
+    with pytest.raises(ValueError, match=REASON):
+        images.read_image(path)
+
+
+VGG = {'a.h5': hdf5_of_vgg, 'a.npz': npz_of_a_header}
+
+
+@pytest.mark.parametrize('name', VGG)
+def test_vgg_is_refused_by_its_header(tmp_path, name):
+    VGG[name](tmp_path / name)
+    with pytest.raises(ValueError) as refused:
+        foreign_weights.read_vgg(str(tmp_path / name), 'VGG19')
+    assert REASON in str(refused.value)
+    assert str(refused.value).startswith(f'{tmp_path / name}: ')
 
 
 @pytest.mark.parametrize('name', ['a.npz', 'b.npz'])

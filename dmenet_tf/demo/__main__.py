@@ -74,6 +74,8 @@ def serve(folder: pathlib.Path) -> None:
     try:
         import gradio
         from starlette.middleware import Middleware
+        from starlette.requests import ClientDisconnect
+        from starlette.responses import Response
     except ImportError:
         raise ImportError('The page needs gradio: pip install '
                           "'dmenet_tf[demo]'.") from None
@@ -93,8 +95,12 @@ def serve(folder: pathlib.Path) -> None:
         theme=page.THEME, head=page.STYLE, footer_links=[], share=False,
         show_error=False, ssr_mode=False, enable_monitoring=False, quiet=True,
         state_session_capacity=_SESSIONS, prevent_thread_lock=True,
-        app_kwargs={'middleware': [Middleware(
-            origins.OwnPagesOnly, local=flag.host in origins.LOCAL)]})
+        app_kwargs={
+            'middleware': [Middleware(origins.OwnPagesOnly,
+                                      local=flag.host in origins.LOCAL)],
+            # Who leaves in the middle of an upload is no error of ours.
+            'exception_handlers': {
+                ClientDisconnect: lambda *_: Response(status_code=499)}})
     print(f'{blocks.local_url} is open until Ctrl-C, and estimates by '
           f'{engine}.', flush=True)
     blocks.block_thread()

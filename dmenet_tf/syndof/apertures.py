@@ -203,7 +203,7 @@ def read_stack(path: str | pathlib.Path
 
 
 def _checked(psf, sigma):
-    psf = np.asarray(psf, np.float64)
+    psf = _numbers(psf)
     if psf.ndim != 3 or psf.shape[1] != psf.shape[2] or not psf.size:
         raise ValueError(f'they must be [n, k, k]; the shape is {psf.shape}')
     if not np.isfinite(psf).all() or psf.min() < 0 or (
@@ -213,12 +213,19 @@ def _checked(psf, sigma):
     if sigma is None:
         deviation = np.array([_moments(one)[1] for one in psf])
         sigma = optics.sigma_from_disc_radius(2 * deviation)
-    sigma = np.asarray(sigma, np.float64)
+    sigma = _numbers(sigma)
     if sigma.shape != psf.shape[:1] or not (sigma >= SHARP_SIGMA).all() or (
             np.diff(sigma) <= 0).any():
         raise ValueError(f'sigma must be {len(psf)} increasing numbers from '
                          f'{SHARP_SIGMA} px on; it is {sigma}')
     return psf, sigma
+
+
+def _numbers(array):
+    """As float64; without NumPy's warning, finite or not is told by the caller.
+    """
+    with np.errstate(invalid='ignore'):
+        return np.asarray(array, np.float64)
 
 
 def _moments(psf):

@@ -181,9 +181,8 @@ class Config:
         'GPU.', ['float32', 'mixed_float16', 'mixed_bfloat16'])
     xla: bool = _execution(False, 'Compile the step with XLA.')
     deterministic: bool = _execution(
-        False, "TensorFlow's deterministic ops; slower. Small networks then "
-        'give the same numbers in every run on the same machine, larger ones '
-        'nearly.')
+        False, "TensorFlow's deterministic ops, one after the other; slower. "
+        'The same numbers, to the last bit, in every run on the same machine.')
     distribute: str = _execution(
         'none', 'tf.distribute strategy; multi_worker reads TF_CONFIG.',
         ['none', 'mirrored', 'multi_worker'])

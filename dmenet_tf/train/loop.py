@@ -213,7 +213,8 @@ def run(config: Config) -> int:
     """Trains from the last checkpoint, or from the start, to the end.
 
     May be called again and again. It sets Keras's random seed; with
-    `deterministic`, TensorFlow's ops are so from then on.
+    `deterministic`, TensorFlow's ops are so from then on, and run one after
+    the other.
 
     Args:
         config: Config, resolved or not.
@@ -228,9 +229,33 @@ def run(config: Config) -> int:
     config = resolve(config)
     keras.utils.set_random_seed(config.seed)
     if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
+        _be_deterministic()
     with networks.policy(config.precision), _released_on_error():
         return _train(config)
+
+
+def _be_deterministic():
+    """Equal numbers in every run on one machine.
+
+    enable_op_determinism alone is not enough: AddN adds into whichever of its
+    inputs nobody else needs any more, and with three or more of them (the
+    gradient of a tensor that is used three times) the rounding follows from
+    that order. Where operations run one after the other it is always the same.
+
+    Raises:
+        ValueError: TensorFlow runs with other threads already.
+    """
+    tf.config.experimental.enable_op_determinism()
+    if tf.config.threading.get_inter_op_parallelism_threads() == 1:
+        return
+    try:
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        raise ValueError(
+            'deterministic: TensorFlow has started with several threads. '
+            'Start a process of its own, or call '
+            'tf.config.threading.set_inter_op_parallelism_threads(1) before '
+            'anything else.') from None
 
 
 @contextlib.contextmanager

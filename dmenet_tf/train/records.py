@@ -178,8 +178,7 @@ def _repeats(flags):
     if not flags['deterministic']:
         return ('alike, not equal: without --deterministic rounding differs '
                 'from run to run')
-    return ('equal on the same machine if it is small, else nearly; '
-            'elsewhere it is alike')
+    return 'equal on the same machine; elsewhere it is alike'
 
 
 def _flag_lines(flags):

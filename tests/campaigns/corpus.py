@@ -74,6 +74,22 @@ def _arrays(folder):
                             compression='gzip')
 
 
+def _vgg(folder):
+    """As Keras 2 and Keras 3 write it, and the pickle of the authors."""
+    kernel, bias = np.ones((3, 3, 3, 4), np.float32), np.zeros(4, np.float32)
+    with h5py.File(folder / 'vgg.h5', 'w') as file:
+        group = file.create_group('block1_conv1')
+        group.attrs['weight_names'] = ['kernel', 'bias']
+        group.create_dataset('kernel', data=kernel, compression='gzip')
+        group['bias'] = bias
+    with h5py.File(folder / 'three.h5', 'w') as file:
+        group = file.create_group('layers/conv2d/vars')
+        group.attrs['name'] = 'block1_conv1'
+        group['0'], group['1'] = kernel, bias
+    np.save(folder / 'vgg.npy', {'conv1_1': [kernel, bias]},
+            allow_pickle=True)
+
+
 def _depths(folder):
     (folder / 'sintel.dpt').write_bytes(
         b'PIEH' + struct.pack('<2i', 24, 16) + DEPTH.tobytes())
@@ -93,7 +109,7 @@ def _depths(folder):
 
 def sound(folder: pathlib.Path) -> dict[str, bytes]:
     """Writes one file of every kind; name -> content."""
-    for write in (_pictures, _tiffs, _arrays, _depths):
+    for write in (_pictures, _tiffs, _arrays, _vgg, _depths):
         write(folder)
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
