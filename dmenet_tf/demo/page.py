@@ -55,6 +55,7 @@ deviation in px of the Gaussian that blurred it.'''
 _REDUCED = (f'Photographs above {work.RESULT_PIXELS / 1e6:.0f} megapixels are '
             'reduced to that here; the commands work at full size.')
 _START = 'Drop a photograph, choose one, or take an example.'
+_COARSE = 'This is what the photograph shows reduced; now it is seen larger.'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +90,8 @@ def build(settings: Settings) -> gr.Blocks:
                 with gr.Tabs():
                     with gr.Tab('Map'):
                         _build_map(settings, photograph, status, job)
+                    with gr.Tab('Mask'):
+                        _build_mask(job)
                     with gr.Tab('Refocus'):
                         _build_refocus(job)
                     with gr.Tab('Sharpen'):
@@ -150,26 +153,32 @@ def _build_map(settings, photograph, status, job):
         model = gr.Dropdown(list(sources), label='Model',
                             value=pathlib.Path(settings.model).stem)
         scales = gr.Dropdown(list(SCALES), value='several', label='Scales')
-    # What needs an extra is for the command.
-    kinds = gr.CheckboxGroup([kind for kind in maps.FORMATS if kind != 'exr'],
-                             value=['npy', 'color'],
-                             label='Files')
+    # What needs an extra is for the command; the mask has a tab of its own.
+    kinds = gr.CheckboxGroup(
+        [kind for kind in maps.FORMATS if kind not in ('exr', 'mask')],
+        value=['npy', 'color'], label='Files')
     files = _files('map_files')
 
     def map_photograph(previous, path, name, scales, opacity, kinds):
         if previous:
             work.forget(previous)
         if path is None:
-            return None, _START, None, None
+            yield None, _START, None, None
+            return
+        how = sources[name], settings.engine
         try:
-            made = work.map_upload(path, settings.folder, sources[name],
-                                   settings.engine, SCALES[scales],
-                                   settings.max_pixels)
+            coarse = (work.coarse_map(path, *how, settings.max_pixels)
+                      if SCALES[scales] == 'auto' else None)
+            if coarse is not None:
+                yield None, _COARSE, coarse, None
+            made = work.map_upload(path, settings.folder, *how,
+                                   SCALES[scales], settings.max_pixels)
         except (ValueError, OSError) as error:
-            return (None, f'**That did not work.** {told.said(error)}', None,
-                    None)
-        return (made, work.describe(made),
-                work.draw_map(made, opacity), work.write_maps(made, kinds))
+            yield (None, f'**That did not work.** {told.said(error)}', None,
+                   None)
+            return
+        yield (made, work.describe(made),
+               work.draw_map(made, opacity), work.write_maps(made, kinds))
 
     gr.on([photograph.change, model.input, scales.input], map_photograph,
           [job, photograph, model, scales, opacity, kinds],
@@ -204,6 +213,31 @@ def _if_mapped(function):
     def answer(job, *args):
         return None if job is None else _answered(function)(job, *args)
     return answer
+
+
+def _build_mask(job):
+    gr.Markdown('What is in focus stays light. The slider says how much blur '
+                'counts as in focus; it begins where hardly anybody who looks '
+                'at the whole photograph sees any.')
+    picture = _image('mask', 'jpeg')
+    below = gr.Slider(0.3, 10, 1, step=0.1, elem_id='below',
+                      label='In focus: sigma up to, px')
+    said = gr.Markdown(elem_id='in_focus_share')
+    file = gr.File(label='Mask, white = in focus', interactive=False,
+                   elem_id='mask_file', elem_classes='files')
+
+    def begin(job):
+        if job is None:
+            return gr.update(), None, '', None
+        return (maps.focus_threshold(work.read_sigma(job).shape),
+                *work.in_focus(job))
+
+    job.change(_answered(begin), job, [below, picture, said, file],
+               api_visibility='private', **_HEAVY)
+    below.input(lambda job, below: (
+        (None, '', None) if job is None
+        else _answered(work.in_focus)(job, below)),
+        [job, below], [picture, said, file], api_name='mask', **_LIVE)
 
 
 def _build_refocus(job):

@@ -15,8 +15,9 @@ from collections.abc import Callable, Collection
 import keras
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageDraw
 
+import dmenet_tf
 from dmenet_tf import (
     deep_images,
     engines,
@@ -26,9 +27,11 @@ from dmenet_tf import (
     optics,
     predict,
     runtimes,
+    scales,
     weights,
 )
 from dmenet_tf.applications import deblur, depth, inputs, magnify
+from dmenet_tf.rank import scores
 from dmenet_tf.syndof import (
     capture,
     check,
@@ -46,6 +49,7 @@ SCENE_SIDE = 640  # px; renders in a fraction of a second
 SHAPES = 'Drawn shapes'
 # An image [h, w, 3] in [0, 1] and its depth [h, w], m.
 Scene = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
+_DIMMED = 0.25  # of the light, where it is blurred
 _GONE = 'The photograph is no longer kept here; choose it again.'
 _SAMPLES = pathlib.Path(__file__).parents[2] / 'data' / 'samples'
 
@@ -112,6 +116,36 @@ def map_upload(path: str | pathlib.Path, folder: pathlib.Path,
     return outcome.job
 
 
+@_returning_memory
+def coarse_map(path: str | pathlib.Path, source: str | pathlib.Path,
+               engine: engines.Engine, max_pixels: int | None = None
+               ) -> npt.NDArray[np.uint8] | None:
+    """What the coarsest scale says of a large photograph, while more is made.
+
+    Args:
+        path, source, engine, max_pixels: As of map_upload.
+
+    Returns:
+        The coloured map with its bar; None of a photograph that has one scale
+        only.
+
+    Raises:
+        ValueError: As map_upload.
+    """
+    path = pathlib.Path(path)
+    check_pixels(path, max_pixels)
+    try:
+        *finer, coarsest = scales.pyramid(images.read_image(path))
+    except ValueError as error:
+        raise ValueError(str(error).replace(str(path), path.name)) from None
+    if not finer:
+        return None
+    model, runner = load_model(source, engine)
+    sigma = 2**len(finer) * dmenet_tf.estimate(
+        coarsest, model, scales=1, runner=runner)
+    return _colored(fitted(sigma), float(sigma.max()))
+
+
 def forget(job: jobs.Job) -> None:
     """Removes what was made of a photograph."""
     shutil.rmtree(job.target.parent, ignore_errors=True)
@@ -175,11 +209,47 @@ def describe(job: jobs.Job) -> str:
         job: Of map_upload.
     """
     sigma = read_sigma(job)
-    found = maps.summarise(sigma, job.photograph.name)
-    return (f'{found.photograph}, {found.width_px} x {found.height_px} px: '
-            f'sigma is {sigma.min():.2f} to {sigma.max():.2f} px, half of it '
-            f'below {found.median_sigma_px:.2f} px. {found.sharp_share:.0%} '
-            f'of the pixels are sharp, sigma below {maps.SHARP_SIGMA} px.')
+    height, width = sigma.shape
+    below = maps.focus_threshold(sigma.shape)
+    return (f'{job.photograph.name}, {width} x {height} px: sigma is '
+            f'{sigma.min():.2f} to {sigma.max():.2f} px, half of it below '
+            f'{np.median(sigma):.2f} px. {(sigma <= below).mean():.0%} of the '
+            f'pixels are in focus, sigma up to {below:.1f} px.')
+
+
+def in_focus(job: jobs.Job, below: float | None = None
+             ) -> tuple[npt.NDArray[np.uint8], str, str]:
+    """What of a photograph is in focus.
+
+    Args:
+        job: Of map_upload.
+        below: px; None: maps.focus_threshold.
+
+    Returns:
+        The photograph, darkened where it is blurred, with a frame around its
+        sharpest square (as dmenet_tf.rank finds it); a sentence; the path of
+        the mask, full size, white = in focus.
+    """
+    sigma = read_sigma(job)
+    if below is None:
+        below = maps.focus_threshold(sigma.shape)
+    path = predict.map_path(job, 'mask')
+    maps.write(sigma, 'mask', path, focus=(below, below))
+    photograph, small = shown(job)
+    light = np.where(small <= below, 1, _DIMMED)[..., None]
+    picture = Image.fromarray((photograph * light).astype(np.uint8))
+    score = scores.of_map(small, sigma.shape)
+    ratio = small.shape[1] / sigma.shape[1]
+    box = [ratio * n for n in (score.left, score.top,
+                               score.left + score.side - 1,
+                               score.top + score.side - 1)]
+    draw = ImageDraw.Draw(picture)
+    for color, line in (('black', 5), ('white', 2)):
+        draw.rectangle(box, outline=color, width=line)
+    said = (f'{(sigma <= below).mean():.0%} of the pixels are in focus. The '
+            f'frame is around what is sharpest: {score.side} x {score.side} '
+            f'px at ({score.left}, {score.top}).')
+    return np.asarray(picture), said, str(path)
 
 
 def write_maps(job: jobs.Job, kinds: Collection[str]) -> list[str]:
@@ -219,7 +289,11 @@ def fitted(picture: np.ndarray, pixels: int | None = None) -> np.ndarray:
 def draw_map(job: jobs.Job, opacity: float = 1.0) -> npt.NDArray[np.uint8]:
     """The coloured map over the photograph, with a bar in px."""
     photograph, sigma = shown(job)
-    max_sigma = max(float(read_sigma(job).max()), 1.0)
+    return _colored(sigma, float(read_sigma(job).max()), photograph, opacity)
+
+
+def _colored(sigma, largest, photograph=0, opacity=1.0):
+    max_sigma = max(largest, 1.0)
     colors = maps.color_sigma(sigma, max_sigma)
     picture = opacity * colors + (1 - opacity) * photograph
     return maps.with_color_bar(np.round(picture).astype(np.uint8), max_sigma)
@@ -388,7 +462,7 @@ def write_scene(picture: npt.NDArray[np.uint8],
                 folder: pathlib.Path) -> list[str]:
     """Writes image and maps; returns their paths."""
     image = pathlib.Path(tempfile.mkdtemp(dir=folder)) / 'defocused.png'
-    inputs.write_picture(picture, image)
+    inputs.write_picture(picture, image, inputs.Kept())
     job = jobs.Job(image, image.with_suffix(''))
     kinds = ('npy', 'png16', 'color')
     _write(job, sigma, kinds)

@@ -19,6 +19,7 @@ import time
 import children
 import numpy as np
 import pytest
+import tqdm
 from PIL import Image
 
 ENDED = 600  # s; what has not ended until then never does.
@@ -137,6 +138,8 @@ def campaign(work, count, seed, folder):
     whole = results(work, folder / 'whole')
     kills = compared = 0
     findings = []
+    # A line that grows, on stderr; none in a log.
+    shown = tqdm.tqdm(total=count, desc=work, unit='kill', disable=None)
     while kills < count:
         out = folder / 'parts'
         for _ in range(rng.integers(1, 5)):
@@ -145,7 +148,9 @@ def campaign(work, count, seed, folder):
         findings += compare(whole, out, work)
         findings += [['left', str(path)] for path in out.rglob('.tmp-*')]
         compared += len(whole)
+        shown.update(kills - shown.n)
         shutil.rmtree(out)
+    shown.close()
     return kills, compared, findings
 
 

@@ -151,6 +151,15 @@ def test_from_a_photograph_to_every_tab(page, model, tmp_path):
                             page.inner_text('#reading')).groups()
     assert float(value) == pytest.approx(sigma[int(y), int(x)], abs=0.006)
 
+    page.get_by_role('tab', name='Mask').click()
+    assert pictures(page, '#mask')[0].shape == photograph.shape
+    page.fill('#below input[type=number]', '0.6')
+    page.press('#below input[type=number]', 'Enter')
+    page.wait_for_function(
+        "share => document.querySelector('#in_focus_share').innerText"
+        ".startsWith(share)", arg=f'{(sigma <= 0.6).mean():.0%}')
+    page.wait_for_selector('#mask_file a[download="coffee_mask.png"]')
+
     page.get_by_role('tab', name='Refocus').click()
     page.click('#focus img', position={'x': 150, 'y': 100})
     before, after = pictures(page, '#refocused')

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import tifffile
 from PIL import Image
 
 import dmenet_tf
-from dmenet_tf import engines, images, maps
+from dmenet_tf import engines, images, maps, scales
 
 pytestmark = [pytest.mark.extra, pytest.mark.long]
 pytest.importorskip('gradio')
@@ -49,9 +50,42 @@ def test_the_map_is_that_of_estimate(job, model):
 
 
 def test_the_map_is_told_in_two_sentences(job):
-    share = (work.read_sigma(job) < maps.SHARP_SIGMA).mean()
+    share = (work.read_sigma(job) <= maps.SHARP_SIGMA).mean()
     assert work.describe(job).endswith(
-        f'{share:.0%} of the pixels are sharp, sigma below 0.8 px.')
+        f'{share:.0%} of the pixels are in focus, sigma up to 0.8 px.')
+
+
+def test_the_coarse_map_is_near_the_fine_one(model_file, model, tmp_path):
+    photograph = Image.open(PHOTOGRAPHS / 'chelsea.jpg')
+    large = photograph.resize((2400, 1600), Image.Resampling.BICUBIC)
+    large.save(tmp_path / 'large.png')
+    drawn = work.coarse_map(tmp_path / 'large.png', model_file, ENGINE)
+    sigma = 2 * dmenet_tf.estimate(
+        scales.halved(np.asarray(large)), model, scales=1)
+    expected = maps.color_sigma(work.fitted(sigma), float(sigma.max()))
+    height, width = expected.shape[:2]
+    np.testing.assert_allclose(drawn[:height, :width], expected, atol=2)
+
+
+def test_a_small_photograph_has_no_coarse_map(model_file):
+    assert work.coarse_map(PHOTOGRAPHS / 'chelsea.jpg', model_file,
+                           ENGINE) is None
+
+
+def test_what_is_in_focus_stays_light(job):
+    sigma = work.read_sigma(job)
+    below = float(np.median(sigma))
+    picture, said, path = work.in_focus(job, below)
+    mask = images.read_image(path)[..., 0]
+    np.testing.assert_array_equal(mask > 0, sigma <= below)
+    assert said.startswith('50% of the pixels')
+    photograph = work.shown(job)[0]
+    dark = mask[50:-50, 50:-50] == 0
+    ratio = (picture[50:-50, 50:-50][dark].mean()
+             / photograph[50:-50, 50:-50][dark].mean())
+    assert ratio < 0.3
+    left, top = map(int, re.search(r'at \((\d+), (\d+)\)', said).groups())
+    assert (picture[top, left] == 255).all()  # The frame.
 
 
 def call(*arguments, **variables):
@@ -140,6 +174,15 @@ def test_a_scene_is_sharp_at_its_focal_distance_and_its_sigma_exact():
     assert zero.max() == 0
     assert np.abs(sharp - 255 * scene[0]).max() <= 0.5
     assert np.abs(picture.astype(float) - sharp).mean() > 1
+
+
+def test_a_scene_becomes_files(tmp_path):
+    made, sigma = work.defocus_scene(work.load_scene(), 3, 5)
+    paths = work.write_scene(made, sigma, tmp_path)
+    np.testing.assert_array_equal(images.read_image(paths[0]), made)
+    np.testing.assert_array_equal(np.load(paths[1]), sigma)
+    assert [pathlib.Path(path).name for path in paths[2:]] == [
+        'defocused_sigma16.png', 'defocused_sigma.png']
 
 
 @pytest.mark.parametrize('size, found', [
