@@ -8,6 +8,7 @@ import contextlib
 import math
 import os
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -111,7 +112,10 @@ def read_mat(path: str | os.PathLike) -> dict[str, Any]:
         order = {b'IM': '<', b'MI': '>'}.get(file.read(128)[126:])
         if order:  # Else version 4, which compresses nothing, or no .mat.
             _check_parts_of_mat(file, order, length(path))
-    return scipy.io.loadmat(path)
+    with warnings.catch_warnings():
+        # Numbers of a VAX or a Cray, which it would give in disorder.
+        warnings.filterwarnings('error', 'We do not support byte ordering')
+        return scipy.io.loadmat(path)
 
 
 def _check_parts_of_mat(file, order, held):

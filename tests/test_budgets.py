@@ -210,6 +210,17 @@ def test_networks_are_as_wide_as_their_arrays(tmp_path, toy_b, key, value):
     assert str(refused.value).startswith(f'{path}: ')
 
 
+def test_numbers_of_a_cray_are_refused(tmp_path):
+    path = tmp_path / 'a.mat'
+    scipy.io.savemat(path, {'a': np.ones((4, 4))}, format='4')
+    content = path.read_bytes()
+    kind = struct.unpack('<i', content[:4])[0] + 4000
+    path.write_bytes(struct.pack('<i', kind) + content[4:])
+    with pytest.raises(ValueError, match='byte ordering') as refused:
+        sigma_files.read_array(path)
+    assert str(refused.value).startswith(f'{path}: ')
+
+
 @pytest.mark.parametrize('packed', [False, True])
 def test_odd_types_in_a_mat_end_no_process(tmp_path, packed):
     """SciPy would end it by reading memory that is not its own."""
