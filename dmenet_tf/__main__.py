@@ -1,6 +1,7 @@
 """Lists the commands, and runs one: dmenet COMMAND [--flags].
 
-`python -m dmenet_tf COMMAND` and `python -m dmenet_tf.COMMAND` are the same.
+`python -m dmenet_tf COMMAND` and `python -m dmenet_tf.COMMAND` are the same;
+deblur, magnify and depth are in dmenet_tf.applications.
 """
 
 import difflib
@@ -13,15 +14,27 @@ COMMANDS = {
     'predict': 'Estimates defocus maps of photographs.',
     'rank': 'Tells which photographs are sharp, and where.',
     'stack': 'Joins photographs of several focal distances into a sharp one.',
-    'applications.deblur': 'Sharpens photographs by their defocus maps.',
-    'applications.magnify': 'Makes the background of photographs more blurred.',
-    'applications.depth': 'Turns blur into depth, for a known camera.',
+    'deblur': 'Sharpens photographs by their defocus maps.',
+    'magnify': 'Makes the background of photographs more blurred.',
+    'depth': 'Turns blur into depth, for a known camera.',
     'demo': 'Opens a page in the browser that does all of these.',
     'train': 'Trains the networks.',
     'evaluate': 'Scores defocus maps under the protocols of the paper.',
     'syndof': 'Makes defocused pictures with exact maps to train on.',
     'export': 'Writes a model for TF Serving, ONNX or TFLite.',
 }
+_APPLICATIONS = ('deblur', 'magnify', 'depth')
+
+
+def module_of(name: str) -> str:
+    """'dmenet_tf.predict' of 'predict'.
+
+    Args:
+        name: Of COMMANDS.
+    """
+    package = 'dmenet_tf.applications' if name in _APPLICATIONS else (
+        'dmenet_tf')
+    return f'{package}.{name}'
 
 
 def _usage() -> str:
@@ -35,10 +48,8 @@ def _usage() -> str:
 
 
 def _unknown(name: str) -> str:
-    by_last_part = {command.split('.')[-1]: command for command in COMMANDS}
-    close = difflib.get_close_matches(name, [*COMMANDS, *by_last_part], n=1)
-    meant = (f'did you mean {by_last_part.get(close[0], close[0])}? '
-             if close else '')
+    close = difflib.get_close_matches(name.split('.')[-1], COMMANDS, n=1)
+    meant = f'did you mean {close[0]}? ' if close else ''
     return (f'error: {name!r} is no command; {meant}'
             'dmenet --help lists all.')
 
@@ -62,7 +73,7 @@ def main(arguments: list[str] | None = None) -> str | None:
         return _unknown(arguments[0])
     else:
         sys.argv = arguments
-        runpy.run_module(f'dmenet_tf.{arguments[0]}', run_name='__main__',
+        runpy.run_module(module_of(arguments[0]), run_name='__main__',
                          alter_sys=True)
     return None
 

@@ -24,6 +24,8 @@ import scipy.io
 import stand_in
 from PIL import Image
 
+from dmenet_tf import __main__ as dmenet
+
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / 'README.md', ROOT / 'data/README.md',
          ROOT / 'experiments/README.md',
@@ -114,7 +116,14 @@ def commands(page):
     """The commands of a page, each a list of words."""
     text = ''.join(blocks(page, 'sh')).replace('\\\n', ' ')
     found = [shlex.split(line, comments=True) for line in text.splitlines()]
-    return [words for words in found if words]
+    return [_as_module(words) for words in found if words]
+
+
+def _as_module(words):
+    """dmenet predict -> python -m dmenet_tf.predict."""
+    if words[0] != 'dmenet':
+        return words
+    return ['python', '-m', dmenet.module_of(words[1]), *words[2:]]
 
 
 def module_of(words):

@@ -1,7 +1,6 @@
 """The package itself: what it offers, how fast, and its list of commands."""
 
 import ast
-import importlib.util
 import os
 import pathlib
 import re
@@ -114,7 +113,7 @@ def test_the_list_of_commands_is_instant_and_without_tensorflow():
 
 
 def test_every_command_is_listed_with_what_it_does():
-    listed = dict(re.findall(r'^  ([a-z.]+)  +(.+)$',
+    listed = dict(re.findall(r'^  ([a-z]+)  +(.+)$',
                              run('-m', 'dmenet_tf').stdout, re.MULTILINE))
     commands = {
         '.'.join(path.relative_to(FOLDER).with_suffix('').parts).removesuffix(
@@ -122,9 +121,9 @@ def test_every_command_is_listed_with_what_it_does():
         for path in FOLDER.rglob('*.py')
         if re.search(r'^    (command|app)\.run\(', path.read_text(),
                      re.MULTILINE)}
-    assert set(listed) == commands and len(commands) == 11
-    for name in listed:
-        assert importlib.util.find_spec(f'dmenet_tf.{name}')
+    modules = {__main__.module_of(name) for name in listed}
+    assert modules == {f'dmenet_tf.{name}' for name in commands}
+    assert len(commands) == 11
 
 
 def test_the_version_is_told():
@@ -152,7 +151,7 @@ def test_the_script_is_the_same_as_the_module(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize('wrong, suggested', [
-    ('predcit', 'predict'), ('magnify', 'applications.magnify'),
+    ('predcit', 'predict'), ('applications.magnify', 'magnify'),
     ('evaluation', 'evaluate')])
 def test_an_unknown_command_is_one_line_with_a_suggestion(wrong, suggested):
     done = run('-m', 'dmenet_tf', wrong)

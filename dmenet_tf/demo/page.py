@@ -1,13 +1,10 @@
 """The page: components, and which of work's functions each one calls.
 
-Whatever needs the network or takes long waits in one queue (_HEAVY), so ten
-visitors are served one after another by one network. What a visitor has
-mapped is a jobs.Job, paths in the temporary folder: the session holds no
-pixels.
+What a visitor has mapped is a jobs.Job, paths in the temporary folder: the
+session holds no pixels.
 """
 
 import dataclasses
-import functools
 import pathlib
 from collections.abc import Sequence
 
@@ -15,19 +12,11 @@ import gradio as gr
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dmenet_tf import engines, maps, model_files, optics
+from dmenet_tf import engines, maps, model_files
 from dmenet_tf.applications import depth
-from dmenet_tf.demo import told, work
-from dmenet_tf.syndof import pairs, rgbd
+from dmenet_tf.demo import parts, scene_tab, told, work
 
 SCALES = {'several': 'auto', 'full size alone': 1}
-OWN_PAIR = 'My own pair'
-_HEAVY = {'concurrency_limit': 1, 'concurrency_id': 'network'}
-# Where a function has it as a default, gradio shows a bar.
-_PROGRESS = gr.Progress()
-# While a slider moves, only its last place counts.
-_LIVE = {'concurrency_limit': 1, 'concurrency_id': 'render',
-         'trigger_mode': 'always_last', 'show_progress': 'hidden'}
 # Fonts of the visitor's own system: nothing is fetched from elsewhere.
 THEME = gr.themes.Default(
     primary_hue='teal', font=['system-ui', 'sans-serif'],
@@ -99,30 +88,9 @@ def build(settings: Settings) -> gr.Blocks:
                     with gr.Tab('Depth'):
                         _build_depth(job)
                     with gr.Tab('Make data'):
-                        _build_scene(page, settings)
+                        scene_tab.build(page, settings.max_pixels,
+                                        settings.folder)
     return page
-
-
-def _answered(function):
-    """Puts what is wrong with an input on the page, as one line."""
-    @functools.wraps(function)
-    def answer(*args, **kwargs):
-        try:
-            return function(*args, **kwargs)
-        except (ValueError, OSError) as error:
-            raise gr.Error(told.said(error), title='That did not work',
-                           print_exception=False) from None
-    return answer
-
-
-def _needs_map(function):
-    """_answered, and the first argument is a job."""
-    @functools.wraps(function)
-    def answer(job, *args, **kwargs):
-        if job is None:
-            raise ValueError('Choose a photograph first.')
-        return function(job, *args, **kwargs)
-    return _answered(answer)
 
 
 def _build_choice(settings):
@@ -142,7 +110,7 @@ def _build_choice(settings):
 
 
 def _build_map(settings, photograph, status, job):
-    picture = _image('map', 'png')
+    picture = parts.image('map', 'png')
     reading = gr.Markdown('Touch the map to read sigma there.',
                           elem_id='reading')
     opacity = gr.Slider(0, 1, 1, step=0.05, label='Photograph ... map')
@@ -157,7 +125,7 @@ def _build_map(settings, photograph, status, job):
     kinds = gr.CheckboxGroup(
         [kind for kind in maps.FORMATS if kind not in ('exr', 'mask')],
         value=['npy', 'color'], label='Files')
-    files = _files('map_files')
+    files = parts.files('map_files')
 
     def map_photograph(previous, path, name, scales, opacity, kinds):
         if previous:
@@ -182,44 +150,25 @@ def _build_map(settings, photograph, status, job):
 
     gr.on([photograph.change, model.input, scales.input], map_photograph,
           [job, photograph, model, scales, opacity, kinds],
-          [job, status, picture, files], api_name='map', **_HEAVY)
-    opacity.change(_if_mapped(work.draw_map), [job, opacity], picture,
-                   api_visibility='private', **_LIVE)
-    kinds.input(_if_mapped(work.write_maps), [job, kinds], files,
-                api_visibility='private', **_HEAVY)
+          [job, status, picture, files], api_name='map', **parts.HEAVY)
+    opacity.change(parts.if_mapped(work.draw_map), [job, opacity], picture,
+                   api_visibility='private', **parts.LIVE)
+    kinds.input(parts.if_mapped(work.write_maps), [job, kinds], files,
+                api_visibility='private', **parts.HEAVY)
     picture.select(_read_out, job, reading, queue=False,
                    api_visibility='private')
 
 
-def _image(elem_id, file_format):
-    """A picture without the label that would hide its corner."""
-    return gr.Image(format=file_format, interactive=False, show_label=False,
-                    buttons=['fullscreen'], elem_id=elem_id)
-
-
-def _files(elem_id):
-    return gr.Files(label='Downloads', interactive=False, elem_id=elem_id,
-                    elem_classes='files')
-
-
-@_needs_map
+@parts.needs_map
 def _read_out(job, event: gr.SelectData):
     return work.read_out(job, event.index)
-
-
-def _if_mapped(function):
-    """Like _needs_map, but nothing happens without a map."""
-    @functools.wraps(function)
-    def answer(job, *args):
-        return None if job is None else _answered(function)(job, *args)
-    return answer
 
 
 def _build_mask(job):
     gr.Markdown('What is in focus stays light. The slider says how much blur '
                 'counts as in focus; it begins where hardly anybody who looks '
                 'at the whole photograph sees any.')
-    picture = _image('mask', 'jpeg')
+    picture = parts.image('mask', 'jpeg')
     below = gr.Slider(0.3, 10, 1, step=0.1, elem_id='below',
                       label='In focus: sigma up to, px')
     said = gr.Markdown(elem_id='in_focus_share')
@@ -232,24 +181,24 @@ def _build_mask(job):
         return (maps.focus_threshold(work.read_sigma(job).shape),
                 *work.in_focus(job))
 
-    job.change(_answered(begin), job, [below, picture, said, file],
-               api_visibility='private', **_HEAVY)
+    job.change(parts.answered(begin), job, [below, picture, said, file],
+               api_visibility='private', **parts.HEAVY)
     below.input(lambda job, below: (
         (None, '', None) if job is None
-        else _answered(work.in_focus)(job, below)),
-        [job, below], [picture, said, file], api_name='mask', **_LIVE)
+        else parts.answered(work.in_focus)(job, below)),
+        [job, below], [picture, said, file], api_name='mask', **parts.LIVE)
 
 
 def _build_refocus(job):
     gr.Markdown('Touch what shall stay sharp; everything else is blurred m '
                 f'times as much as it differs from it. {_REDUCED}')
     place = gr.State()
-    picture = _image('focus', 'jpeg')
+    picture = parts.image('focus', 'jpeg')
     strength = gr.Slider(1, 8, 4, step=0.5, label='Strength m',
                          elem_id='strength')
     both, files = _comparison('refocused')
 
-    def refocus(job, place, strength, progress=_PROGRESS):
+    def refocus(job, place, strength, progress=parts.PROGRESS):
         if job is None or place is None:
             return None, None
         before, after, paths = work.refocus(job, strength, place,
@@ -259,12 +208,12 @@ def _build_refocus(job):
     def focus(job, event: gr.SelectData):
         return tuple(event.index), _marked(job, event.index)
 
-    picture.select(_needs_map(focus), job, [place, picture], queue=False,
+    picture.select(parts.needs_map(focus), job, [place, picture], queue=False,
                    api_visibility='private').success(
-        _answered(refocus), [job, place, strength], [both, files],
-        api_name='refocus', **_HEAVY)
-    strength.release(_answered(refocus), [job, place, strength],
-                     [both, files], api_visibility='private', **_HEAVY)
+        parts.answered(refocus), [job, place, strength], [both, files],
+        api_name='refocus', **parts.HEAVY)
+    strength.release(parts.answered(refocus), [job, place, strength],
+                     [both, files], api_visibility='private', **parts.HEAVY)
     job.change(lambda job: (job and work.shown(job)[0], None, None, None),
                job, [picture, place, both, files], queue=False,
                api_visibility='private')
@@ -289,7 +238,7 @@ def _comparison(elem_id):
     """A before/after slider and its files."""
     both = gr.ImageSlider(show_label=False, format='jpeg', interactive=False,
                           buttons=['fullscreen'], elem_id=elem_id)
-    return both, _files(f'{elem_id}_files')
+    return both, parts.files(f'{elem_id}parts.files')
 
 
 def _build_sharpen(job):
@@ -300,12 +249,12 @@ def _build_sharpen(job):
     button = gr.Button('Sharpen', variant='primary')
     both, files = _comparison('sharpened')
 
-    def sharpen(job, strength, progress=_PROGRESS):
+    def sharpen(job, strength, progress=parts.PROGRESS):
         before, after, paths = work.sharpen(job, strength, _shown(progress))
         return (before, after), paths
 
-    button.click(_needs_map(sharpen), [job, strength], [both, files],
-                 api_name='sharpen', **_HEAVY)
+    button.click(parts.needs_map(sharpen), [job, strength], [both, files],
+                 api_name='sharpen', **parts.HEAVY)
     _clear_with(job, both, files)
 
 
@@ -324,80 +273,14 @@ def _build_depth(job):
     kinds = gr.CheckboxGroup(list(depth.FORMATS), label='Files',
                              value=['npy', 'png16', 'color'])
     button = gr.Button('Show depth', variant='primary')
-    picture = _image('depth', 'png')
+    picture = parts.image('depth', 'png')
     unit = gr.Markdown()
-    files = _files('depth_files')
-    gr.on([button.click], _needs_map(work.make_depth), [job, focus, kinds],
-          [picture, unit, files], api_name='depth', **_HEAVY)
+    files = parts.files('depth_files')
+    gr.on([button.click], parts.needs_map(work.make_depth), [job, focus, kinds],
+          [picture, unit, files], api_name='depth', **parts.HEAVY)
     gr.on([focus.input, kinds.input],
-          lambda *inputs: (_needs_map(work.make_depth)(*inputs)
+          lambda *inputs: (parts.needs_map(work.make_depth)(*inputs)
                            if inputs[0] else (None, None, None)),
           [job, focus, kinds], [picture, unit, files],
-          api_visibility='private', **_HEAVY)
+          api_visibility='private', **parts.HEAVY)
     _clear_with(job, picture, unit, files)
-
-
-def _build_scene(page, settings):
-    gr.Markdown('A sharp image with its depth becomes a defocused photograph '
-                'whose sigma is known exactly: training data.')
-    scenes = work.sample_scenes()
-    name = gr.Radio([*scenes, OWN_PAIR], value=next(iter(scenes)),
-                    label='Scene', elem_id='scene')
-    with gr.Row(visible=False) as own:
-        image = gr.File(label='Image', height=110, elem_id='scene_image')
-        distance = gr.File(label='Depth (.png, .npy, .pfm, .dpt, .exr)',
-                           height=110, elem_id='scene_depth')
-        unit = gr.Dropdown(list(rgbd.UNITS), label='Unit of depth')
-    focus = gr.Slider(1, 10, 2, step=0.01, label='Focal distance, m',
-                      elem_id='focal_distance')
-    aperture = gr.Slider(0, optics.MAX_SIGMA, 4, step=0.1, elem_id='aperture',
-                         label='Aperture: the largest sigma, px')
-    with gr.Row(elem_id='rendered'):
-        picture = _image('defocused', 'jpeg')
-        sigma = _image('exact_sigma', 'png')
-    button = gr.Button('Make files')
-    files = _files('scene_files')
-
-    def read(name, image, distance, unit):
-        if name != OWN_PAIR:
-            return work.load_scene(scenes[name])
-        if not (image and distance):
-            return None
-        return work.load_scene(
-            pairs.Pair(pathlib.Path(image).stem, image, distance,
-                       depth_unit=unit), settings.max_pixels)
-
-    def choose(name, image, distance, unit, focus):
-        scene = read(name, image, distance, unit)
-        shown = gr.update(visible=name == OWN_PAIR)
-        if scene is None:
-            return shown, gr.update()
-        near, far = float(scene[1].min()), float(scene[1].max())
-        return shown, gr.update(minimum=round(near, 2), maximum=round(far, 2),
-                                value=round(min(max(focus, near), far), 2))
-
-    def photograph(name, image, distance, unit, focus, aperture):
-        scene = read(name, image, distance, unit)
-        if scene is None:
-            return None, None
-        made, exact = work.defocus_scene(scene, focus, aperture)
-        return made, work.color_scene(exact)
-
-    def save(name, image, distance, unit, focus, aperture):
-        scene = read(name, image, distance, unit)
-        if scene is None:
-            raise ValueError('Choose an image and its depth first.')
-        return work.write_scene(*work.defocus_scene(scene, focus, aperture),
-                                settings.folder)
-
-    source = [name, image, distance, unit]
-    gr.on([page.load, name.change, image.change, distance.change, unit.input],
-          _answered(choose), [*source, focus], [own, focus],
-          api_visibility='private', **_LIVE).success(
-        _answered(photograph), [*source, focus, aperture], [picture, sigma],
-        api_visibility='private', **_LIVE)
-    gr.on([focus.change, aperture.change], _answered(photograph),
-          [*source, focus, aperture], [picture, sigma],
-          api_visibility='private', **_LIVE)
-    button.click(_answered(save), [*source, focus, aperture], files,
-                 api_name='make_data', **_HEAVY)

@@ -32,26 +32,13 @@ from dmenet_tf import (
 )
 from dmenet_tf.applications import deblur, depth, inputs, magnify
 from dmenet_tf.rank import scores
-from dmenet_tf.syndof import (
-    capture,
-    check,
-    develop,
-    generate,
-    large,
-    pairs,
-    render,
-)
+from dmenet_tf.syndof import develop, large
 
 SHOWN_SIDE = 1200  # px
 # Refocusing and sharpening larger ones would keep the others waiting.
 RESULT_PIXELS = 2_000_000
-SCENE_SIDE = 640  # px; renders in a fraction of a second
-SHAPES = 'Drawn shapes'
-# An image [h, w, 3] in [0, 1] and its depth [h, w], m.
-Scene = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]
 _DIMMED = 0.25  # of the light, where it is blurred
 _GONE = 'The photograph is no longer kept here; choose it again.'
-_SAMPLES = pathlib.Path(__file__).parents[2] / 'data' / 'samples'
 
 
 @functools.lru_cache(maxsize=2)
@@ -257,13 +244,18 @@ def write_maps(job: jobs.Job, kinds: Collection[str]) -> list[str]:
     missing = [kind for kind in kinds
                if not predict.map_path(job, kind).exists()]
     if missing:
-        _write(job, read_sigma(job), missing, read_photograph(job))
+        write_sigma(job, read_sigma(job), missing, read_photograph(job))
     return [str(predict.map_path(job, kind)) for kind in kinds]
 
 
-def _write(job, sigma, kinds, photograph=None):
-    for kind in kinds:
-        maps.write(sigma, kind, predict.map_path(job, kind), photograph)
+def write_sigma(job: jobs.Job, sigma: npt.NDArray[np.float32],
+                kinds: Collection[str],
+                photograph: np.ndarray | None = None) -> list[str]:
+    """Writes a map in several formats, see maps.write; returns the paths."""
+    paths = [predict.map_path(job, kind) for kind in kinds]
+    for kind, path in zip(kinds, paths, strict=True):
+        maps.write(sigma, kind, path, photograph)
+    return list(map(str, paths))
 
 
 @functools.lru_cache(maxsize=4)
@@ -389,81 +381,3 @@ def make_depth(job: jobs.Job, focus: str, kinds: Collection[str]
             'pseudo-depth from 0 to 1: EXIF does not tell all of the camera')
     return (fitted(depth.color_depth(values)), f'Near is bright; {unit}.',
             [str(path) for path in paths])
-
-
-def sample_scenes() -> dict[str, pairs.Pair | None]:
-    """RGB-D scenes by name: those of the repository; one that is drawn."""
-    folder = _SAMPLES / 'rgbd'
-    found = pairs.find_pairs(folder)[0] if folder.is_dir() else []
-    return {**{pair.name.capitalize(): pair for pair in found}, SHAPES: None}
-
-
-@functools.lru_cache(maxsize=4)
-def load_scene(pair: pairs.Pair | None = None,
-               max_pixels: int | None = None) -> Scene:
-    """A scene small enough to be rendered while a slider moves.
-
-    Args:
-        pair: pairs.Pair, or None for drawn shapes.
-        max_pixels: The largest image taken, or None.
-
-    Returns:
-        image [h, w, 3] in [0, 1]; depth [h, w], m.
-
-    Raises:
-        ValueError: One line that says what is wrong with the files.
-    """
-    if pair is None:
-        return generate.load_scene(generate.Recipe(max_size=SCENE_SIDE), 0)
-    for path in map(pathlib.Path, (pair.image, pair.depth)):
-        check_pixels(path, max_pixels)
-    try:
-        return generate.shrink(*check.read_pair(pair), SCENE_SIDE)
-    except (ValueError, OSError) as error:
-        names = {path: pathlib.Path(path).name
-                 for path in (pair.image, pair.depth)}
-        problem = str(error)
-        for path, name in names.items():
-            problem = problem.replace(path, name)
-        raise ValueError(problem) from None
-
-
-def defocus_scene(scene: Scene, focus_m: float, max_sigma: float
-                  ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """Photographs a scene.
-
-    Args:
-        scene: Of load_scene.
-        focus_m: S1, m, within the scene.
-        max_sigma: px, of what is blurred most: the aperture.
-
-    Returns:
-        picture, uint8 [h, w, 3]; sigma [h, w], px, exact.
-    """
-    image, depth_m = scene
-    layer, depths = capture.depth_layers(depth_m)
-    focus_m = np.clip(focus_m, depths.min(), depths.max())
-    alpha = optics.alpha_upper_bound(
-        depths.min(), depths.max(), focus_m, optics.coc_from_sigma(max_sigma))
-    sigma = optics.sigma_from_coc(
-        optics.circle_of_confusion(depths, focus_m, alpha)).astype(np.float32)
-    picture = render.blend_layers(image, layer, sigma)
-    return develop.to_bytes(picture), sigma[layer]
-
-
-def color_scene(sigma: np.ndarray) -> npt.NDArray[np.uint8]:
-    """The exact map in colours that stay the same while sliders move."""
-    return maps.with_color_bar(maps.color_sigma(sigma, optics.MAX_SIGMA),
-                               optics.MAX_SIGMA)
-
-
-def write_scene(picture: npt.NDArray[np.uint8],
-                sigma: npt.NDArray[np.float32],
-                folder: pathlib.Path) -> list[str]:
-    """Writes image and maps; returns their paths."""
-    image = pathlib.Path(tempfile.mkdtemp(dir=folder)) / 'defocused.png'
-    inputs.write_picture(picture, image, inputs.Kept())
-    job = jobs.Job(image, image.with_suffix(''))
-    kinds = ('npy', 'png16', 'color')
-    _write(job, sigma, kinds)
-    return [str(image), *(str(predict.map_path(job, kind)) for kind in kinds)]

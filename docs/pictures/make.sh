@@ -20,6 +20,9 @@ $PYTHON -m dmenet_tf.applications.magnify $photograph \
     --sigma="$work/chelsea.npy" --output_dir="$work"
 $PYTHON -m dmenet_tf.applications.deblur $photograph \
     --sigma="$work/chelsea.npy" --output_dir="$work"
+$PYTHON -m dmenet_tf.applications.depth $photograph \
+    --focus=near --sigma="$work/chelsea.npy" --output_dir="$work" \
+    --format=color
 $PYTHON -m dmenet_tf.syndof --input_dir=data/samples/rgbd --preview=1 \
     --output_dir="$work"
 $PYTHON docs/pictures/inputs.py "$work"
@@ -28,5 +31,6 @@ $PYTHON -m dmenet_tf.rank "$work/ranked" --model="$MODEL" --format=jsonl \
     > "$work/ranked.jsonl"
 $PYTHON -m dmenet_tf.predict $photograph --model="$MODEL" \
     --output_dir="$work/soft" --format=mask --mask_soft=1,4
+$PYTHON docs/pictures/four.py "$work" docs/pictures/four.jpg
 $PYTHON docs/pictures/compose.py "$work"
 $PYTHON docs/pictures/drawings.py

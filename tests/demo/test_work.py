@@ -19,7 +19,7 @@ from dmenet_tf import engines, images, maps, scales
 pytestmark = [pytest.mark.extra, pytest.mark.long]
 pytest.importorskip('gradio')
 from dmenet_tf.demo import __main__ as command  # noqa: E402
-from dmenet_tf.demo import work  # noqa: E402
+from dmenet_tf.demo import rendering, work  # noqa: E402
 
 ENGINE = engines.Engine('tensorflow', 'float32')
 PHOTOGRAPHS = pathlib.Path(__file__).parents[2] / 'data/samples/photographs'
@@ -165,20 +165,20 @@ def test_depth_is_written_in_the_formats_of_its_command(job):
 
 
 def test_a_scene_is_sharp_at_its_focal_distance_and_its_sigma_exact():
-    scene = work.load_scene(None)
-    picture, sigma = work.defocus_scene(scene, 1.7, 3.0)
+    scene = rendering.load_scene(None)
+    picture, sigma = rendering.defocus_scene(scene, 1.7, 3.0)
     assert abs(sigma.max() - 3.0) < 0.02
     focused = np.abs(1 / scene[1] - 1 / 1.7) < 0.002
     assert focused.any() and sigma[focused].max() < 0.1
-    sharp, zero = work.defocus_scene(scene, 1.7, 0.0)
+    sharp, zero = rendering.defocus_scene(scene, 1.7, 0.0)
     assert zero.max() == 0
     assert np.abs(sharp - 255 * scene[0]).max() <= 0.5
     assert np.abs(picture.astype(float) - sharp).mean() > 1
 
 
 def test_a_scene_becomes_files(tmp_path):
-    made, sigma = work.defocus_scene(work.load_scene(), 3, 5)
-    paths = work.write_scene(made, sigma, tmp_path)
+    made, sigma = rendering.defocus_scene(rendering.load_scene(), 3, 5)
+    paths = rendering.write_scene(made, sigma, tmp_path)
     np.testing.assert_array_equal(images.read_image(paths[0]), made)
     np.testing.assert_array_equal(np.load(paths[1]), sigma)
     assert [pathlib.Path(path).name for path in paths[2:]] == [

@@ -1,0 +1,35 @@
+"""Pictures in rows, each below a line of text."""
+
+from PIL import Image, ImageDraw, ImageFont
+
+HEIGHT, GAP, CAPTION = 300, 8, 26  # px
+
+
+def panel(picture, caption):
+    """A picture, or that of a path, HEIGHT px high below a line of text."""
+    if not isinstance(picture, Image.Image):
+        picture = Image.open(picture).convert('RGB')
+    width = round(picture.width * HEIGHT / picture.height)
+    made = Image.new('RGB', (width, HEIGHT + CAPTION), 'white')
+    made.paste(picture.resize((width, HEIGHT), Image.LANCZOS), (0, CAPTION))
+    ImageDraw.Draw(made).text((2, 3), caption, 'black',
+                              ImageFont.load_default(16))
+    return made
+
+
+def sheet(rows):
+    """Rows of panels on white."""
+    width = max(sum(p.width + GAP for p in row) for row in rows) - GAP
+    made = Image.new('RGB', (width, len(rows) * (HEIGHT + CAPTION + GAP) - GAP),
+                     'white')
+    for i, row in enumerate(rows):
+        x = 0
+        for one in row:
+            made.paste(one, (x, i * (HEIGHT + CAPTION + GAP)))
+            x += one.width + GAP
+    return made
+
+
+def write(picture, path, quality=86):
+    picture.save(path, quality=quality, optimize=True)
+    print(f'{path}: {path.stat().st_size // 1000} kB')
