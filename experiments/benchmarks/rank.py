@@ -3,12 +3,15 @@
     python rank.py --sharp=KODAK --soft_backgrounds=PORTRAITS \
         --wide_open=ONERA/f2.8 --stopped_down=ONERA/f8
 
-Three tasks with a truth:
+Three tasks with a truth, and what motion looks like:
   blur      photographs in focus, blurred by Gaussians of --blurs px under noise
             of --noises codes each: of all pairs of versions of one photograph
             with different blur, the share that comes in the right order.
   bokeh     portraits before a soft background, against the same pictures
             blurred whole by 2 px: the share of portraits that come first.
+  motion    the photographs in focus, moved along a straight line of --motions
+            px in a direction of their own while the shutter was open: their
+            median sharpest_px, which no network has learnt.
   aperture  one scene at two apertures: the share where the smaller one comes
             first, by the share in focus (ours) or the score (the others).
 
@@ -32,6 +35,7 @@ flags.DEFINE_string('wide_open', None, 'Folder of scenes at a large aperture.')
 flags.DEFINE_string('stopped_down', None, 'The same at a small one.')
 flags.DEFINE_string('model', 'small', 'As load_model takes it.')
 flags.DEFINE_list('blurs', ['0', '1', '2', '4'], 'px.')
+flags.DEFINE_list('motions', ['0', '5', '10', '20'], 'px.')
 flags.DEFINE_list('noises', ['0', '5', '10'], 'Standard deviations, codes.')
 flags.DEFINE_integer('count', None, 'Photographs of each folder, at most.')
 
@@ -66,6 +70,29 @@ def noisy(image, noise, seed):
     random = np.random.default_rng(seed)
     image = image + random.normal(0, noise, image.shape) if noise else image
     return np.rint(np.clip(image, 0, 255)).astype(np.uint8)
+
+
+def moved(image, length, seed):
+    """Blurred by a straight line of `length` px, of any direction."""
+    if not length:
+        return image
+    angle = np.random.default_rng(seed).uniform(0, np.pi)
+    n = 8 * int(length)
+    line = np.zeros((int(length) + 3,) * 2, np.float32)
+    for t in np.linspace(-0.5, 0.5, n) * length:
+        y, x = (len(line) // 2 + t * f(angle) for f in (np.sin, np.cos))
+        line[round(y), round(x)] += 1 / n
+    return np.stack([ndimage.convolve(image[..., c], line, mode='reflect')
+                     for c in range(3)], -1)
+
+
+def print_motions(model):
+    for length in map(float, flags.FLAGS.motions):
+        found = [rank.score(noisy(moved(read(path), length, k), 0, 0), model)
+                 for k, path in enumerate(chosen(flags.FLAGS.sharp))]
+        values = [one.sharpest_px for one in found]
+        print(f'motion of {length:g} px: {np.median(values):.2f} px in the '
+              f'median, {min(values):.2f} to {max(values):.2f}')
 
 
 def chosen(folder):
@@ -122,7 +149,8 @@ def compare(methods, found, sharper, other):
 
 def main(_):
     flag = flags.FLAGS
-    methods = make_methods(dmenet_tf.load_model(flag.model))
+    model = dmenet_tf.load_model(flag.model)
+    methods = make_methods(model)
     for name, task, folder in (
             ('blur', order_of_blurs, flag.sharp),
             ('bokeh', portraits_first, flag.soft_backgrounds),
@@ -131,6 +159,8 @@ def main(_):
             for method, right in task(methods).items():
                 print(f'{name:10}{method:22}{np.mean(right):7.1%} of '
                       f'{len(right)}')
+    if flag.sharp:
+        print_motions(model)
 
 
 if __name__ == '__main__':
