@@ -4,13 +4,16 @@
 
 FOLDER holds SET/results.json of `dmenet_tf.evaluate`, for the sets of SETS.
 The page begins with one table of all methods and sets; then each set has its
-own tables, as its report has them.
+own tables, as its report has them, and CUHK's the pictures too, which are
+written to pictures/ beside the page.
 """
 
 import collections
 import json
 import pathlib
 import sys
+
+from PIL import Image
 
 from dmenet_tf import files
 from dmenet_tf.evaluate import tables
@@ -27,6 +30,15 @@ SETS = {
                       'measured depth, px', ('mae',)),
     'onera_val_f8': ('ONERA f/8', 'the same scenes at f/8', ('mae',)),
 }
+
+# Pictures of CUHK's run: the file, and what it is.
+PICTURES = {
+    'bars': 'Every method (Figure 4)',
+    'precision_recall': 'Precision and recall of every method (Figure 5)',
+    'sheet': 'Four photographs by every method: black is sharp (Figure 7)',
+}
+PICTURES_OF = 'cuhk54'
+_SIDE = 1800  # px
 
 _HEAD = '''# Results
 
@@ -73,7 +85,26 @@ def page(found: dict[str, dict]) -> str:
                   tables.as_markdown(results, '###'),
                   *(line for line in notes[name] if times[line] == 1),
                   *(f'Problem: {line}' for line in results['problems'])]
+        if name == PICTURES_OF:
+            parts += [f'![{said}](pictures/results_{picture}.png)'
+                      for picture, said in PICTURES.items()]
     return '\n\n'.join(parts) + '\n'
+
+
+def write_pictures(folder: pathlib.Path, target: pathlib.Path) -> None:
+    """Puts the pictures of a run where the page looks for them.
+
+    Args:
+        folder: Of the run.
+        target: Made if it is not there.
+    """
+    target.mkdir(exist_ok=True)
+    for name in PICTURES:
+        with Image.open(folder / f'{name}.png') as picture:
+            shown = picture.convert('RGB')
+        shown.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+        with files.atomic_path(target / f'results_{name}.png') as temporary:
+            shown.quantize(64).save(temporary, optimize=True)
 
 
 def main(folder: str, path: str) -> None:
@@ -85,6 +116,9 @@ def main(folder: str, path: str) -> None:
                  'results.json; run experiments/evaluate_all.sh first.')
     with files.atomic_path(pathlib.Path(path)) as temporary:
         temporary.write_text(page(found), encoding='utf-8')
+    if PICTURES_OF in found:
+        write_pictures(pathlib.Path(folder, PICTURES_OF),
+                       pathlib.Path(path).parent / 'pictures')
 
 
 if __name__ == '__main__':

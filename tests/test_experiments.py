@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -429,7 +430,7 @@ def test_results_are_one_page_with_one_table_of_all_methods(tmp_path):
         write(tmp_path / f'sigma/{name}.png',
               (1000 + 2000 * blocks).astype(np.uint16))
     scored = tmp_path / 'all'
-    given = {'images': tmp_path / 'image', 'split': 'all', 'sheet_images': 0}
+    given = {'images': tmp_path / 'image', 'split': 'all', 'sheet_images': 1}
     evaluate(Options('cuhk', scored / 'cuhk54', tmp_path / 'gt',
                      baseline=['laplacian', 'constant'], **given))
     results = evaluate(Options('sigma', scored / 'cmu', tmp_path / 'sigma',
@@ -449,5 +450,9 @@ def test_results_are_one_page_with_one_table_of_all_methods(tmp_path):
     assert results['results'][0]['scores']['mae'] == pytest.approx(1)
     assert '\n## CUHK\n\n54 pairs' in text and '\n### sigma\n' in text
     assert text.count('↑: more is better') == 1
+    shown = re.findall(r'!\[.*\]\((pictures/.*)\)', text)
+    assert len(shown) == 3
+    for picture in shown:
+        assert Image.open(tmp_path / picture).width > 100
     with pytest.raises(SystemExit, match='has none of cuhk54, rtf'):
         results_py.main(tmp_path / 'gt', tmp_path / 'page.md')
