@@ -37,8 +37,9 @@ PICTURES = {
     'precision_recall': 'Precision and recall of every method (Figure 5)',
     'sheet': 'Four photographs by every method: black is sharp (Figure 7)',
 }
+_SUFFIX = {'sheet': '.jpg'}  # A photograph is in it.
 PICTURES_OF = 'cuhk54'
-_SIDE = 1800  # px
+_SIDE = 1600  # px
 
 _HEAD = '''# Results
 
@@ -86,9 +87,13 @@ def page(found: dict[str, dict]) -> str:
                   *(line for line in notes[name] if times[line] == 1),
                   *(f'Problem: {line}' for line in results['problems'])]
         if name == PICTURES_OF:
-            parts += [f'![{said}](pictures/results_{picture}.png)'
+            parts += [f'![{said}](pictures/{_file(picture)})'
                       for picture, said in PICTURES.items()]
     return '\n\n'.join(parts) + '\n'
+
+
+def _file(name):
+    return f'results_{name}{_SUFFIX.get(name, ".png")}'
 
 
 def write_pictures(folder: pathlib.Path, target: pathlib.Path) -> None:
@@ -103,8 +108,11 @@ def write_pictures(folder: pathlib.Path, target: pathlib.Path) -> None:
         with Image.open(folder / f'{name}.png') as picture:
             shown = picture.convert('RGB')
         shown.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-        with files.atomic_path(target / f'results_{name}.png') as temporary:
-            shown.quantize(64).save(temporary, optimize=True)
+        with files.atomic_path(target / _file(name)) as temporary:
+            if name in _SUFFIX:
+                shown.save(temporary, quality=80, optimize=True)
+            else:
+                shown.quantize(64).save(temporary, optimize=True)
 
 
 def main(folder: str, path: str) -> None:

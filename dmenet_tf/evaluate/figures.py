@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from dmenet_tf import files
 
 _WIDTH = 6.4  # inch
+_FEW = 10  # curves that matplotlib's usual colours tell apart
 
 
 def _new(height=4.4, width=_WIDTH):
@@ -37,6 +39,8 @@ def precision_recall_plot(results: Mapping[str, Any]) -> Figure:
     figure = _new()
     axes = figure.add_subplot(xlabel='recall', ylabel='precision',
                               xlim=(0, 1), ylim=(0, 1.01))
+    if len(results) > _FEW:
+        axes.set_prop_cycle(color=matplotlib.colormaps['tab20'].colors)
     for label, result in results.items():
         area = result['scores']['average_precision']
         line, = axes.plot(result['recall'], result['precision'],

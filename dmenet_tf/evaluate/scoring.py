@@ -14,6 +14,7 @@ import hashlib
 import json
 import multiprocessing
 import pathlib
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -116,12 +117,14 @@ def score_job(job: Job, model: 'keras.Model | None' = None) -> dict[str, Any]:
     """Scores one image.
 
     Returns:
-        Dict of JSON values: `image`, and what protocols.score returns, or
-        `problem`, one line.
+        Dict of JSON values: `image`, `seconds` that the map took, and what
+        protocols.score returns, or `problem`, one line.
     """
     try:
         truth = protocols.read_truth(job.case.truth, job.settings)
+        began = time.perf_counter()
         values = make_map(job, model)
+        seconds = time.perf_counter() - began
         if not np.isfinite(values).all():
             raise ValueError(f'{job.case.image}: the map of '
                              f'{job.method.label} has NaN.')
@@ -133,7 +136,9 @@ def score_job(job: Job, model: 'keras.Model | None' = None) -> dict[str, Any]:
     if job.thumbnail:
         _save_thumbnail(values, job.thumbnail)
     return {'image': job.case.name, 'fingerprint': job.fingerprint,
-            'cropped': cropped, **line}
+            'cropped': cropped, **line,
+            # Of a map that was made elsewhere only reading is known.
+            **({} if job.prediction else {'seconds': round(seconds, 3)})}
 
 
 def _scores(job, values, truth):

@@ -30,6 +30,7 @@ class Scored:
         counts: [n, LEVELS, 2] of metrics.threshold_counts; None but of masks.
         ranges: [n, 7, 3] of metrics.error_by_range; None but of sigma.
         threshold: What is said of the one threshold in px, or None.
+        seconds: That a map took, the median, or None.
     """
     names: Sequence[str]
     cropped: int
@@ -37,6 +38,7 @@ class Scored:
     counts: np.ndarray | None
     ranges: np.ndarray | None
     threshold: dict[str, Any] | None
+    seconds: float | None
 
     def only(self, names: Sequence[str]) -> 'Scored':
         """The same of some of the images, in that order."""
@@ -101,12 +103,13 @@ def read(path: pathlib.Path, sigma_threshold: float | None = None) -> Scored:
         path: Of the .jsonl.
         sigma_threshold: See options.Options.
     """
-    names, cropped = [], 0
+    names, cropped, seconds = [], 0, []
     scores, arrays = collections.defaultdict(list), collections.defaultdict(
         list)
     for line in scoring.read_lines(path):
         names.append(line['image'])
         cropped += line['cropped']
+        seconds += [line['seconds']] if 'seconds' in line else []
         for name, value in line['scores'].items():
             scores[name].append(value)
         for name in ('counts', 'ranges'):
@@ -121,7 +124,8 @@ def read(path: pathlib.Path, sigma_threshold: float | None = None) -> Scored:
     counts, ranges = (np.stack(arrays[name]) if arrays[name] else None
                       for name in ('counts', 'ranges'))
     return Scored(names, cropped, {name: np.array(values) for name, values in
-                                   scores.items()}, counts, ranges, threshold)
+                                   scores.items()}, counts, ranges, threshold,
+                  float(np.median(seconds)) if seconds else None)
 
 
 def _one_threshold(curves, given):
@@ -146,8 +150,9 @@ def summarize(scored: Scored, wanted: int) -> dict[str, Any]:
         wanted: How many images there should be.
 
     Returns:
-        Dict of JSON values: `images`, `of`, `cropped`, `scores` (means over
-        images; of uniform medians) and their `intervals`, see
+        Dict of JSON values: `images`, `of`, `cropped`, `seconds` (that a map
+        took, the median, or None), `scores` (means over images; of uniform
+        medians) and their `intervals`, see
         metrics.interval. For masks, `precision` and `recall`
         (means over images at each threshold, as the paper averages), their
         pooled twins, `in_cuhk_training` (how many images are of the part of
@@ -155,7 +160,7 @@ def summarize(scored: Scored, wanted: int) -> dict[str, Any]:
         (px, and whether it was given). For sigma, `ranges` and `pooled`.
     """
     found = {'images': len(scored.names), 'of': wanted,
-             'cropped': scored.cropped,
+             'cropped': scored.cropped, 'seconds': scored.seconds,
              'scores': {name: value
                         for name, (value, _) in scored.averages.items()},
              'intervals': {name: list(metrics.middle(samples)) for

@@ -34,6 +34,9 @@ _MEANS = (
     'figures are means over the images of their split; those of another '
     'split than ours have a table of their own.')
 _ARROWS = '↑: more is better; ↓: less is better; →0: near 0 is better.'
+_SECONDS = (
+    'seconds: that one map took on this machine, the median, beside whatever '
+    'else it did; baselines run in several processes.')
 _INTERVALS = (
     'In brackets: 95 % bootstrap intervals over the images; they say how far '
     'a figure hangs on which images these were, and of few images they are '
@@ -85,14 +88,18 @@ def _level_tables(results, noise, ours, published):
     names = [name for name in COLUMNS[protocol]
              if name not in ('e_measure', 's_measure')
              or any(name in row['scores'] for row in ours)]
+    timed = any(row.get('seconds') for row in ours)
     rows = [(False, [label(row, protocol), _images(row),
-                     *(figure(row, name) for name in names)])
+                     *(figure(row, name) for name in names),
+                     *([_seconds(row)] if timed else [])])
             for row in ours]
     rows += [(True, [f'{row["method"]}, published ({row["source"]})', '-',
-                     *(_number(row['scores'].get(name)) for name in names)])
+                     *(_number(row['scores'].get(name)) for name in names),
+                     *(['-'] if timed else [])])
              for row in published if row['same_split']]
-    yield (f'{protocol}{level}', ['method', 'images', *map(titled, names)],
-           rows)
+    yield (f'{protocol}{level}',
+           ['method', 'images', *map(titled, names),
+            *(['seconds'] if timed else [])], rows)
     yield from _other_splits(
         [row for row in published if not row['same_split']], protocol, level)
     if any(row.get('ranges') for row in ours):
@@ -139,6 +146,10 @@ def _change(row, name):
     low, high = row['intervals'][name]
     return (f'{value:+.4f} [{low:+.3f}, {high:+.3f}]'
             + ('' if low <= 0 <= high else ' *'))
+
+
+def _seconds(row):
+    return f'{row["seconds"]:.2f}' if row.get('seconds') else '-'
 
 
 def _images(row):
@@ -203,6 +214,8 @@ def notes(results: dict[str, Any]) -> list[str]:
     """What is to be said below the tables: which images, unit and weights."""
     protocol, ours = results['protocol'], results['results']
     lines = [_MEDIANS if protocol == 'uniform' else _MEANS, _ARROWS]
+    if any(row.get('seconds') for row in results['results']):
+        lines.append(_SECONDS)
     lines += [line for line, wanted in (
         (_INTERVALS, any(row.get('intervals') for row in ours)),
         (_DIFFERENCES, results['differences']),

@@ -430,6 +430,17 @@ def test_measures_of_another_package_are_had_where_they_are_asked_for(
     assert 'e measure ↑' not in tables.tables(run(cuhk))[0][1]
 
 
+@pytest.mark.usefixtures('undrawn')
+def test_what_makes_its_maps_here_is_timed(cuhk, run):
+    results = run(cuhk, baseline=['laplacian'])
+    [row] = results['results']
+    assert 0 < row['seconds'] < 60
+    _, columns, rows = tables.tables(results)[0]
+    assert columns[-1] == 'seconds'
+    assert rows[0][1][-1] == f'{row["seconds"]:.2f}'
+    assert run(cuhk)['results'][0]['seconds'] is None  # Maps of others.
+
+
 @pytest.mark.extra
 @pytest.mark.usefixtures('undrawn')
 def test_perfect_maps_have_the_measures_of_objects_too(cuhk, run):

@@ -61,7 +61,8 @@ def test_precision_and_recall_are_averaged_over_images(tmp_path):
 
 def test_nothing_scored_has_no_figures(tmp_path):
     assert summarized(tmp_path / 'none.jsonl', 4) == {
-        'images': 0, 'of': 4, 'cropped': 0, 'scores': {}, 'intervals': {}}
+        'images': 0, 'of': 4, 'cropped': 0, 'seconds': None, 'scores': {},
+        'intervals': {}}
 
 
 def test_one_threshold_for_all_images_is_the_best_or_the_given(tmp_path):
