@@ -235,7 +235,8 @@ def patches_of_levels(folder, rng, each=24):
 
 def _learn(network, inputs, labels, epochs):
     """Each kind of patch in turn: they differ in size."""
-    network.compile('adam', 'sparse_categorical_crossentropy', ['accuracy'])
+    network.compile('adam', 'sparse_categorical_crossentropy',
+                    metrics=['accuracy'])
     for _ in range(epochs):
         for x, y in zip(inputs, labels, strict=True):
             said = network.fit(x, y, batch_size=64, verbose=0).history
