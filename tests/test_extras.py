@@ -23,9 +23,9 @@ def without_extras(*arguments):
 @pytest.mark.parametrize('arguments, package, extra', [
     (['syndof', '--source=procedural', '--count=1', '--output_dir=x'],
      'numba', 'data'),
-    (['applications.magnify', 'x.jpg', '--output_dir=x'],
+    (['magnify', 'x.jpg', '--output_dir=x'],
      'numba', 'applications'),
-    (['applications.deblur', 'x.jpg', '--output_dir=x'],
+    (['deblur', 'x.jpg', '--output_dir=x'],
      'numba', 'applications'),
     (['demo'], 'gradio', 'demo')])
 def test_a_missing_extra_is_one_line(arguments, package, extra):
