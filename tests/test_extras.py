@@ -48,9 +48,8 @@ def test_more_than_one_process_needs_dask(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize('name', ['syndof', 'applications.magnify',
-                                  'applications.deblur', 'demo', 'evaluate',
-                                  'predict', 'train', 'export'])
+@pytest.mark.parametrize('name', ['syndof', 'magnify', 'deblur', 'demo',
+                                  'evaluate', 'predict', 'train', 'export'])
 def test_help_needs_no_extra(name):
     done = without_extras(name, '--help')
     assert done.returncode == 0 and '--' in done.stdout, done.stderr
