@@ -63,10 +63,9 @@ test-wheel: $(LATEST)/installed
 test-extras: $(EXTRAS)/installed
 	DMENET_EXTRAS=1 $(EXTRAS)/bin/python -m pytest -q -n 2 --dist loadfile \
 	    -m 'extra and not slow'
-	$(EXTRAS)/bin/python -m pytest -q -m slow tests/campaigns/load.py
 
-# The page of export --web in Chromium (apt-get install chromium), and the
-# notebook; npm fetches what the page is run by.
+# The page of export --web in Chromium (apt-get install chromium), the notebook,
+# and many clients at once; npm fetches what the page is run by.
 test-browser: $(EXTRAS)/installed
 	$(EXTRAS)/bin/pip install -q playwright nbclient nbformat ipykernel
 	npm install --silent --no-save --prefix $(EXTRAS)/npm \
@@ -74,7 +73,7 @@ test-browser: $(EXTRAS)/installed
 	    'from dmenet_tf import web; print(web.VERSION)')
 	DMENET_ONNXRUNTIME_WEB=$(EXTRAS)/npm/node_modules/onnxruntime-web \
 	    $(EXTRAS)/bin/python -m pytest -q -m slow tests/web \
-	    tests/test_notebook.py
+	    tests/test_notebook.py tests/campaigns/load.py
 
 # What takes minutes: run before a release.
 test-slow: $(REFERENCE)/installed $(LATEST)/installed
