@@ -117,14 +117,10 @@ def coarse_map(path: str | pathlib.Path, source: str | pathlib.Path,
         only.
 
     Raises:
-        ValueError: As map_upload.
+        ValueError, OSError: One line that says what is wrong with the file.
     """
-    path = pathlib.Path(path)
-    check_pixels(path, max_pixels)
-    try:
-        *finer, coarsest = scales.pyramid(images.read_image(path))
-    except ValueError as error:
-        raise ValueError(str(error).replace(str(path), path.name)) from None
+    check_pixels(pathlib.Path(path), max_pixels)
+    *finer, coarsest = scales.pyramid(images.read_image(path))
     if not finer:
         return None
     model, runner = load_model(source, engine)

@@ -35,8 +35,8 @@ _MEANS = (
     'split than ours have a table of their own.')
 _ARROWS = '↑: more is better; ↓: less is better; →0: near 0 is better.'
 _SECONDS = (
-    'seconds: that one map took on this machine, the median, beside whatever '
-    'else it did; baselines run in several processes.')
+    'seconds: that one map took on this machine, beside whatever else it did, '
+    'the median of those that were timed; baselines run in several processes.')
 _INTERVALS = (
     'In brackets: 95 % bootstrap intervals over the images; they say how far '
     'a figure hangs on which images these were, and of few images they are '

@@ -245,17 +245,15 @@ def _be_deterministic():
     Raises:
         ValueError: TensorFlow runs with other threads already.
     """
-    tf.config.experimental.enable_op_determinism()
-    if tf.config.threading.get_inter_op_parallelism_threads() == 1:
-        return
     try:
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    except RuntimeError:
+    except RuntimeError:  # Unless it has one already.
         raise ValueError(
             'deterministic: TensorFlow has started with several threads. '
             'Start a process of its own, or call '
             'tf.config.threading.set_inter_op_parallelism_threads(1) before '
             'anything else.') from None
+    tf.config.experimental.enable_op_determinism()
 
 
 @contextlib.contextmanager

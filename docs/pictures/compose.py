@@ -8,11 +8,10 @@ import pathlib
 import sys
 
 import numpy as np
-from panels import panel, sheet, write
+from panels import PHOTOGRAPH, panel, sheet, write
 from PIL import Image, ImageDraw
 
 HERE = pathlib.Path(__file__).parent
-PHOTOGRAPH = HERE.parents[1] / 'data/samples/photographs/chelsea.jpg'
 
 
 def boxed(row):

@@ -6,10 +6,7 @@
 import pathlib
 import sys
 
-from panels import panel, sheet, write
-
-PHOTOGRAPH = (pathlib.Path(__file__).parents[2]
-              / 'data/samples/photographs/chelsea.jpg')
+from panels import PHOTOGRAPH, panel, sheet, write
 
 
 def main(folder, path):

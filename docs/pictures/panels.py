@@ -1,7 +1,11 @@
 """Pictures in rows, each below a line of text."""
 
+import pathlib
+
 from PIL import Image, ImageDraw, ImageFont
 
+PHOTOGRAPH = (pathlib.Path(__file__).parents[2]
+              / 'data/samples/photographs/chelsea.jpg')
 HEIGHT, GAP, CAPTION = 300, 8, 26  # px
 
 

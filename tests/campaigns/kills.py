@@ -19,8 +19,9 @@ import time
 import children
 import numpy as np
 import pytest
-import tqdm
 from PIL import Image
+
+from dmenet_tf import files
 
 ENDED = 600  # s; what has not ended until then never does.
 SIDE = 32
@@ -138,8 +139,7 @@ def campaign(work, count, seed, folder):
     whole = results(work, folder / 'whole')
     kills = compared = 0
     findings = []
-    # A line that grows, on stderr; none in a log.
-    shown = tqdm.tqdm(total=count, desc=work, unit='kill', disable=None)
+    shown = files.progress(total=count, desc=work, unit='kill')
     while kills < count:
         out = folder / 'parts'
         for _ in range(rng.integers(1, 5)):

@@ -241,6 +241,23 @@ def test_half_an_upload_leaves_the_server_well(server):
         client.sendall(head + 1000 * b'x')
     time.sleep(1)
     assert server.process.poll() is None
+    # It is no error of the server's.
+    assert 'Traceback' not in (server.folder / 'log').read_text()
+
+
+@pytest.mark.slow
+def test_of_a_large_photograph_the_coarsest_scale_comes_first(
+        server, model_file, tmp_path):
+    client = pytest.importorskip('gradio_client')
+    Image.open(PHOTOGRAPHS / 'coffee.jpg').resize((1800, 1200)).save(
+        tmp_path / 'large.jpg')
+    visitor = client.Client(server.url, verbose=False,
+                            httpx_kwargs={'timeout': 600})
+    asked = visitor.submit(
+        client.handle_file(tmp_path / 'large.jpg'), model_file.stem,
+        'several', 1.0, ['npy'], api_name='/map')
+    (first, _, _), (last, _, _) = asked
+    assert 'reduced' in first and last.startswith('large.jpg, 1800 x 1200 px')
 
 
 @pytest.mark.slow

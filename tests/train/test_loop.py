@@ -162,6 +162,14 @@ def test_losses_are_checked_before_anything_is_kept(b_alone, fake_steps,
     assert not (tmp_path / 'best.npz').exists()
 
 
+def test_equal_bits_are_not_promised_where_threads_run_already(b_alone,
+                                                               tmp_path):
+    tf.zeros(1)  # TensorFlow has started.
+    with pytest.raises(ValueError, match='started with several threads'):
+        train.run(b_alone(deterministic=True))
+    assert not any(tmp_path.glob('**/flags.json'))
+
+
 def test_hours_are_those_of_all_sessions():
     states = types.SimpleNamespace(restore=lambda: True, restored='ckpt-2',
                                    seconds=7200.0)
