@@ -17,7 +17,8 @@ import zipfile
 
 names = zipfile.ZipFile(sys.argv[1]).namelist()
 for needed in ('dmenet_tf/bundled/small-v1.npz',
-               'dmenet_tf/bundled/small-v3.npz',
+               'dmenet_tf/bundled/small-v4.npz',
+               'dmenet_tf/bundled/base-v1.npz',
                'dmenet_tf/bundled/small-v1.md',
                'dmenet_tf/bundled/WEIGHTS_LICENSE', 'dmenet_tf/py.typed',
                'dmenet_tf/baselines/fitted/park.npz',

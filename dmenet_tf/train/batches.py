@@ -17,7 +17,7 @@ import tensorflow as tf
 from dmenet_tf import optics, sigma_files
 from dmenet_tf.train import augment
 from dmenet_tf.train.changes import Augment
-from dmenet_tf.train.folders import NAMES
+from dmenet_tf.train.folders import NAMES, Dataset
 from dmenet_tf.train.store import Store
 
 _NO_CHANGES = Augment()
@@ -68,6 +68,34 @@ class Shard:
         first = ((batch // replicas) * self.batch + self.offset
                  + (batch % replicas) * self.per_replica)
         return first + tf.range(self.per_replica, dtype=tf.int64)
+
+
+def labels(dataset: Dataset, codes: tf.Tensor | None,
+           convention: str) -> dict[str, tf.Tensor]:
+    """What the losses compare with.
+
+    Args:
+        dataset: Whose labels they are.
+        codes: Of Store.readable, uint16 [b, h, w, 1]; of 'real' not looked
+            at.
+        convention: What the network's map means, see optics.
+
+    Returns:
+        float32 [b, h, w, 1]: `defocus`, and `valid` where some labels have
+        holes; or `blurred`; or nothing.
+    """
+    if dataset.name == 'real':
+        return {}
+    codes = tf.cast(codes, tf.float32)
+    if dataset.name == 'binary':
+        return {'blurred': codes}
+    # Enlarging a small picture can push sigma beyond the map's range.
+    y = tf.minimum(optics.defocus_from_sigma(
+        codes / sigma_files.CODES_PER_PX, convention), 1.0)
+    if not any(dataset.valid):
+        return {'defocus': y}
+    valid = tf.cast(codes != sigma_files.LEFT_OUT, tf.float32)
+    return {'defocus': y * valid, 'valid': valid}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +166,8 @@ class _Sampler:
                           indices], axis=1)
         image = augment.change_photometry(image / 255.0, draws, seeds,
                                           self.changes)
-        return {'image': image} | self._label(label)
+        return {'image': image} | labels(self.store.dataset, label,
+                                         self.convention)
 
     def _rotate(self, image, label, draws, places, windows, window_labels):
         """Puts those that are rotated by any angle into their places."""
@@ -156,20 +185,6 @@ class _Sampler:
             label = tf.tensor_scatter_nd_update(
                 label, places, tf.cast(masks, tf.uint16))
         return image, label
-
-    def _label(self, codes):
-        """Codes of Store.readable -> what the losses compare with."""
-        name = self.store.dataset.name
-        codes = tf.cast(codes, tf.float32)
-        if name == 'synthetic':
-            # Enlarging a small picture can push sigma beyond the map's range.
-            y = tf.minimum(optics.defocus_from_sigma(
-                codes / sigma_files.CODES_PER_PX, self.convention), 1.0)
-            if not any(self.store.dataset.valid):
-                return {'defocus': y}
-            valid = tf.cast(codes != sigma_files.LEFT_OUT, tf.float32)
-            return {'defocus': y * valid, 'valid': valid}
-        return {'blurred': codes} if name == 'binary' else {}
 
 
 def _empty(count, side):

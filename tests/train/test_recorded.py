@@ -92,7 +92,7 @@ def train_first_steps(name, models, workdir):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', ['small-v2', 'small', 'base'])
+@pytest.mark.parametrize('name', ['small-v2', 'small-v3', 'small', 'base'])
 def test_the_first_steps_of_a_bundled_model_are_made_again(name, tmp_path):
     models = os.environ.get('DMENET_MODELS')
     if not models:
