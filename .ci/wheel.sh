@@ -17,6 +17,7 @@ import zipfile
 
 names = zipfile.ZipFile(sys.argv[1]).namelist()
 for needed in ('dmenet_tf/bundled/small-v1.npz',
+               'dmenet_tf/bundled/small-v3.npz',
                'dmenet_tf/bundled/small-v4.npz',
                'dmenet_tf/bundled/base-v1.npz',
                'dmenet_tf/bundled/small-v1.md',

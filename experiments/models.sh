@@ -4,8 +4,8 @@
 #   DATA=/data WORK=/models sh experiments/models.sh [data|small|base|scores]...
 #
 # Without a word it does all, in this order; small-v3, which small goes on from
-# and which is bundled, is made again where it is named. What is there is not made again,
-# and what was interrupted goes on: run the same command again.
+# and which is bundled, is made again where it is named. What is there is not
+# made again, and what was interrupted goes on: run the same command again.
 #
 # DATA holds these; each may lie elsewhere, as its own variable says.
 # docs/data.md tells whose they are.
@@ -129,7 +129,8 @@ for step; do
         base) train base ;;
         scores) make_scores ;;
         *)
-            echo "error: $step: not one of data, small-v3, small, base, scores." >&2
+            echo "error: $step: not one of data, small-v3, small, base," \
+                "scores." >&2
             exit 1
             ;;
     esac

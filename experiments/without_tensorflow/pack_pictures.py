@@ -9,24 +9,30 @@ quality 95 without subsampling; photographs that are JPEGs as they are) and
 NAME.png (sigma in 1/32 px, 255 where it is not known; or the mask).
 """
 
+import argparse
 import json
 import pathlib
 import sys
 
 import numpy as np
-import tqdm
 from PIL import Image
 
-from dmenet_tf import sigma_files
+from dmenet_tf import files, sigma_files
 
 STEPS_PER_PX = 32
 UNKNOWN = 255
 
 
-def find(folder: pathlib.Path, part: str, stem: str) -> pathlib.Path | None:
-    """FOLDER/PART/STEM.*, FOLDER/STEM.* for photographs alone, or None."""
+def find(folder: pathlib.Path, part: str, stem: str) -> pathlib.Path:
+    """FOLDER/PART/STEM.*, or FOLDER/STEM.* for photographs alone.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
     place = folder / part if (folder / part).is_dir() else folder
-    return next(iter(sorted(place.glob(f'{stem}.*'))), None)
+    for path in sorted(place.glob(f'{stem}.*')):
+        return path
+    raise FileNotFoundError(f'{place}/{stem}.*: no such picture.')
 
 
 def pack_image(path: pathlib.Path, target: pathlib.Path,
@@ -44,35 +50,48 @@ def pack_image(path: pathlib.Path, target: pathlib.Path,
 def pack_sigma(folder: pathlib.Path, stem: str,
                target: pathlib.Path) -> None:
     """Writes target.png of a picture with sigma."""
-    codes = np.asarray(Image.open(folder / 'sigma' / f'{stem}.png'))
-    sigma = sigma_files.sigma_from_codes(codes)
-    unknown = np.isnan(sigma)
+    sigma = sigma_files.read_sigma(folder / 'sigma' / f'{stem}.png')
     valid = folder / 'valid' / f'{stem}.png'
     if valid.is_file():
-        unknown |= np.asarray(Image.open(valid)) == 0
-    small = np.clip(np.rint(np.nan_to_num(sigma) * STEPS_PER_PX), 0,
-                    UNKNOWN - 1)
-    Image.fromarray(np.where(unknown, UNKNOWN, small).astype(np.uint8)).save(
-        target.with_name(f'{target.name}.png'), optimize=True)
+        sigma = np.where(sigma_files.read_valid(valid, sigma.shape), sigma,
+                         np.nan)
+    steps = np.clip(np.rint(STEPS_PER_PX * sigma), 0, UNKNOWN - 1)
+    save_label(np.nan_to_num(steps, nan=UNKNOWN).astype(np.uint8), target)
+
+
+def read_packed_sigma(path: pathlib.Path) -> np.ndarray:
+    """What pack_sigma wrote: sigma, px, nan where it is not known."""
+    steps = np.asarray(Image.open(path), np.float32)
+    return np.where(steps == UNKNOWN, np.float32(np.nan),
+                    steps / STEPS_PER_PX)
 
 
 def pack_mask(folder: pathlib.Path, stem: str,
               target: pathlib.Path) -> None:
     """Writes target.png of a photograph with a mask."""
-    mask = sigma_files.read_mask(find(folder, 'gt', stem))
-    Image.fromarray(mask).save(target.with_name(f'{target.name}.png'),
-                               optimize=True)
+    save_label(sigma_files.read_mask(find(folder, 'gt', stem)), target)
 
 
-def main(meta: str, work: str, packed: str) -> None:
+def save_label(label: np.ndarray, target: pathlib.Path) -> None:
+    """Writes target.png."""
+    Image.fromarray(label).save(target.with_name(f'{target.name}.png'),
+                                optimize=True)
+
+
+def main() -> None:
     """Packs all that the program wants."""
-    datasets = json.loads(pathlib.Path(meta).read_text())['datasets']
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ('meta', 'work', 'packed'):
+        parser.add_argument(name, type=pathlib.Path)
+    options = parser.parse_args()
+    datasets = json.loads(options.meta.read_text())['datasets']
     wanted = sorted({(name, picture) for name, pictures in datasets.items()
                      for picture in pictures})
-    for name, picture in tqdm.tqdm(wanted):
+    for name, picture in files.progress(wanted, unit='picture'):
         folder, stem = picture.split('/')
-        folder, target = pathlib.Path(work, folder), pathlib.Path(packed,
-                                                                  picture)
+        folder, target = options.work / folder, options.packed / picture
         target.parent.mkdir(parents=True, exist_ok=True)
         pack_image(find(folder, 'image', stem), target, name == 'synthetic')
         if name == 'synthetic':
@@ -82,4 +101,7 @@ def main(meta: str, work: str, packed: str) -> None:
 
 
 if __name__ == '__main__':
-    main(*sys.argv[1:])
+    try:
+        main()
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')

@@ -1,11 +1,11 @@
-"""Trains by a program of export_step.py: JAX, NumPy and OpenCV are enough.
+"""Trains by a program of export_step.py, without TensorFlow and Keras.
 
     python experiments/without_tensorflow/train.py program PACKED result \\
         [--workers=8] [--steps=N | --seconds=S] [--start=WEIGHTS.npz]
 
-PACKED is what pack_pictures.py made. Samples are changed as
-dmenet_tf.train.batches does it, by other random numbers: noise, permutations
-and the arithmetic of blur and JPEG are NumPy's and OpenCV's. It writes
+It needs JAX and OpenCV, and what dmenet_tf reads pictures with. PACKED is what
+pack_pictures.py made. Samples are changed as dmenet_tf.train.batches does it,
+by other random numbers: noise and permutations are NumPy's. It writes
 
     result/weights.npz   B (its average, where there is one), S and D; kernels
                          in 16 bits
@@ -18,9 +18,12 @@ file that this has written.
 """
 
 import argparse
+import collections
 import concurrent.futures
 import csv
+import functools
 import gzip
+import itertools
 import json
 import math
 import multiprocessing
@@ -52,57 +55,38 @@ class _Anything(types.ModuleType):
 
 sys.modules.setdefault('tensorflow', _Anything('tensorflow'))
 
+from pack_pictures import read_packed_sigma  # noqa: E402
+
 from dmenet_tf import sigma_files  # noqa: E402
-from dmenet_tf.train import augment  # noqa: E402
+from dmenet_tf.train import augment, folders, store  # noqa: E402
 from dmenet_tf.train.changes import Augment  # noqa: E402
 
-NAMES = ('synthetic', 'binary', 'real')
-STEPS_PER_PX, UNKNOWN = 32, 255  # See pack_pictures.py.
+# How a packed label is read, in sigma or as blurred or not.
+READERS = {'synthetic': read_packed_sigma, 'binary': sigma_files.read_mask,
+           'real': None}
 MEASURED = 100  # Steps that --seconds is reckoned from; as many before them.
 
 
-def read(path: str, name: str, crop: int) -> tuple:
-    """A packed picture and the codes of its label, at least `crop` large."""
-    image = np.ascontiguousarray(cv2.imread(f'{path}.jpg')[..., ::-1])
-    label = None
-    if name != 'real':
-        label = cv2.imread(f'{path}.png', cv2.IMREAD_GRAYSCALE)
-    if name == 'binary':
-        label = (label > 0).astype(np.uint16)
-    elif name == 'synthetic':
-        sigma = np.where(label == UNKNOWN, np.nan, label / STEPS_PER_PX)
-        label = sigma_files.codes_from_sigma(sigma)
-    size = image.shape[:2]
-    if label is not None and label.shape != size:
-        label = augment.resize_nearest(label, size)
-    if min(size) >= crop:
-        return image, label
-    size = tuple(max(round(side * crop / min(size)), crop) for side in size)
-    if name == 'synthetic':
-        image, sigma = augment.resize_with_sigma(
-            image, sigma_files.sigma_from_codes(label), size)
-        return image, sigma_files.codes_from_sigma(sigma)
-    return augment.resize(image, size), (
-        None if label is None else augment.resize_nearest(label, size))
-
-
 def read_all(meta: dict, folder: str) -> dict:
-    """All pictures: {(dataset, name): (image, label)}."""
+    """All pictures: {(dataset, name): (image, label), of store.prepare}.
+
+    Raises:
+        ValueError, OSError: One line that names the file.
+    """
+    def read(of):
+        name, picture = of
+        path, reader = pathlib.Path(folder, picture), READERS[name]
+        # Names of pictures may hold dots.
+        image, label = (path.with_name(path.name + suffix)
+                        for suffix in ('.jpg', '.png'))
+        return store.prepare(folders.Dataset(
+            name, (image,), (label,) if reader else (), read_label=reader),
+            0, meta['crop'])
     wanted = sorted({(name, picture)
                      for name, pictures in meta['datasets'].items()
                      for picture in pictures})
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        return dict(zip(wanted, pool.map(
-            lambda of: read(f'{folder}/{of[1]}', of[0], meta['crop']), wanted),
-            strict=True))
-
-
-def blurred(image: np.ndarray, sigma: np.ndarray, blur: float) -> tuple:
-    """augment.blur_with_sigma, by a faster Gaussian."""
-    side = 2 * round(4 * blur) + 1
-    image = cv2.GaussianBlur(image.astype(np.float32), (side, side), blur,
-                             borderType=cv2.BORDER_REFLECT)
-    return np.rint(image).astype(np.uint8), np.hypot(sigma, np.float32(blur))
+        return dict(zip(wanted, pool.map(read, wanted), strict=True))
 
 
 def photometry(image: np.ndarray, draws: augment.Draws,
@@ -181,7 +165,8 @@ class Batches:
 
     def _sample(self, name, index):
         crop, changes = self.meta['crop'], self.changes
-        seed = len(NAMES) * self.meta['seed'] + NAMES.index(name)
+        seed = (len(folders.NAMES) * self.meta['seed']
+                + folders.NAMES.index(name))
         draws, turned = augment.random_draws(seed, index), False
         if name != 'synthetic':
             changes = augment.photometric(changes)
@@ -208,27 +193,31 @@ class Batches:
                 for name, key in self.meta['inputs']]
 
 
-def _work(batches, first, stride, queue):
-    step = first
-    while True:
-        queue.put(batches(step))
-        step += stride
+def batches_in_order(batches: Batches, workers: int) -> Iterator[list]:
+    """Batches of steps 0, 1, 2 ..., made ahead by processes.
 
-
-def start_workers(meta: dict, folder: str, count: int) -> list:
-    """Processes that make batches in turn; -> their queues.
-
-    They are forked before JAX is there, whose threads a fork would break.
+    These are forked here: before JAX is there, whose threads a fork would
+    break. What fails in one of them is raised with its batch.
     """
     cv2.setNumThreads(1)
-    augment.blur_with_sigma = blurred
-    batches = Batches(meta, read_all(meta, folder))
-    context = multiprocessing.get_context('fork')
-    queues = [context.Queue(4) for _ in range(count)]
-    for i, queue in enumerate(queues):
-        context.Process(target=_work, args=(batches, i, count, queue),
-                        daemon=True).start()
-    return queues
+    pool = concurrent.futures.ProcessPoolExecutor(
+        workers, multiprocessing.get_context('fork'), _keep, (batches,))
+    ahead = collections.deque(pool.submit(_make, step)
+                              for step in range(2 * workers))
+
+    def in_order():
+        for step in itertools.count(len(ahead)):
+            yield ahead.popleft().result()
+            ahead.append(pool.submit(_make, step))
+    return in_order()
+
+
+def _keep(batches):
+    _make.batches = batches
+
+
+def _make(step):
+    return _make.batches(step)
 
 
 def first_state(meta: dict, program: pathlib.Path,
@@ -271,7 +260,7 @@ class Program:
         from jaxlib import _jax
         jax.config.update('jax_enable_x64', True)
         self.meta, self.device = meta, jax.devices()[0]
-        self.put = lambda array: jax.device_put(array, self.device)
+        self.put = functools.partial(jax.device_put, device=self.device)
         with gzip.open(folder / 'step.hlo.gz') as file:
             module = _jax.mlir.hlo_to_stablehlo(file.read())
         self.executable = jax.extend.backend.get_backend().compile_and_load(
@@ -288,25 +277,13 @@ class Program:
 
     def __call__(self, batch: list) -> list[Any]:
         """One step; -> its terms, on the device."""
+        batch = map(self.put, batch)
         results = self.executable.execute_sharded([*batch, *self.state])
         results = [result[0] for result in
                    results.disassemble_into_single_device_arrays()]
         for out, parameter in self.meta['aliases']:
-            self.state[parameter - len(batch)] = results[out]
+            self.state[parameter - len(self.meta['inputs'])] = results[out]
         return results[:len(self.meta['terms'])]
-
-
-def on_device(queues: list, put: Any) -> Iterator[list]:
-    """Batches in order, copied to the device ahead of use."""
-    def fetch(step):
-        return [put(array) for array in queues[step % len(queues)].get()]
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        ahead = [pool.submit(fetch, step) for step in range(6)]
-        step = len(ahead)
-        while True:
-            yield ahead.pop(0).result()
-            ahead.append(pool.submit(fetch, step))
-            step += 1
 
 
 def train(program: Program, batches: Iterator[list], steps: int,
@@ -359,10 +336,11 @@ def main() -> None:
     parser.add_argument('--start')
     options = parser.parse_args()
     meta = json.loads((options.program / 'meta.json').read_text())
-    queues = start_workers(meta, options.pictures, options.workers)
+    batches = batches_in_order(
+        Batches(meta, read_all(meta, options.pictures)), options.workers)
     program = Program(meta, options.program, options.start)
-    rows, seconds = train(program, on_device(queues, program.put),
-                          options.steps or meta['total'], options.seconds)
+    rows, seconds = train(program, batches, options.steps or meta['total'],
+                          options.seconds)
     options.result.mkdir(parents=True, exist_ok=True)
     np.savez(options.result / 'weights.npz', **last_weights(meta,
                                                             program.state))
@@ -370,8 +348,10 @@ def main() -> None:
         csv.writer(file).writerows([['step', *meta['terms']], *rows])
     (options.result / 'seconds.json').write_text(json.dumps(seconds))
     print(f'Wrote {options.result}.', flush=True)
-    os._exit(0)  # Threads that wait for batches would keep it.
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except (OSError, EOFError, ValueError, FloatingPointError) as error:
+        sys.exit(f'error: {error}')
