@@ -148,15 +148,20 @@ def fold(estimator: keras.Model,
     """
     source = estimator.get_layer('B')
     built = networks.architecture(source) | {'side_heads': False}
+    names = {layer.name for layer in source.layers}
+    arrays = {}
+    for name in networks.convolutions(source):
+        kernel, bias = source.get_layer(name).get_weights()
+        norm = networks.norm_name(name)
+        if norm in names:
+            kernel, bias = _folded(kernel, bias, source.get_layer(norm))
+        arrays[name] = kernel, bias
+    if precision == 'float16' and not built['encoder_norm']:
+        _fit_to_float16(source, arrays)
     with networks.policy(precision and _POLICIES[precision]):
         folded = networks.build_blur_estimator(**built, folded=True)
-    for layer in folded.layers:
-        if isinstance(layer, layers.Conv2D):
-            kernel, bias = source.get_layer(layer.name).get_weights()
-            norm = networks.norm_name(layer.name)
-            if norm in {x.name for x in source.layers}:
-                kernel, bias = _folded(kernel, bias, source.get_layer(norm))
-            layer.set_weights([kernel, bias])
+    for name in networks.convolutions(folded):
+        folded.get_layer(name).set_weights(arrays[name])
     return build_estimator(folded, estimator.get_layer('sigma').convention)
 
 
@@ -164,6 +169,39 @@ def _folded(kernel, bias, norm):
     beta, mean, variance = norm.get_weights()
     scale = 1.0 / np.sqrt(variance.astype(np.float64) + norm.epsilon)
     return kernel * scale, (bias - mean) * scale + beta
+
+
+def _fit_to_float16(b, arrays):
+    """Scales the activations of an encoder without norms to about 64.
+
+    Nothing holds them: after training they may be beyond 65,504, where
+    float16 ends. ReLU passes factors on, so they are taken out of each
+    convolution and given back where the decoder reads. All are powers of two:
+    nothing is rounded.
+
+    Args:
+        b: B.
+        arrays: Of the folded B, name -> (kernel, bias); changed.
+    """
+    encoder = [name for name in arrays if name.startswith('conv')]
+    probe = np.random.default_rng(0).random((1, 64, 64, 3), np.float32)
+    probe[:, :, 32:] = 1.0
+    seen = keras.Model(b.input, {name: b.get_layer(name).output
+                                 for name in encoder})(probe)
+    factors, before = {}, 1.0
+    for name in encoder:
+        peak = max(float(tf.reduce_max(tf.cast(seen[name], tf.float32))), 1.0)
+        factor = factors[name] = 2.0**round(6 - np.log2(peak))
+        kernel, bias = arrays[name]
+        arrays[name] = kernel * (factor / before), bias * factor
+        before = factor
+    for reader, (below, skip) in networks.readers(b).items():
+        kernel, bias = arrays[reader]
+        channels = arrays[skip][0].shape[-1]
+        kernel = np.concatenate([
+            kernel[:, :, :-channels] / factors.get(below, 1.0),
+            kernel[:, :, -channels:] / factors[skip]], axis=2)
+        arrays[reader] = kernel, bias
 
 
 @functools.lru_cache(maxsize=2)

@@ -84,13 +84,15 @@ class _Style(NamedTuple):
 _PLAIN = _Style()
 
 
-def _conv(x, filters, kernel_size, name, style=_PLAIN, **kwargs):
+def _conv(x, filters, kernel_size, name, style=_PLAIN, dtype=None, **kwargs):
     """A convolution that keeps [h, w]."""
     border = 'same'
     if kernel_size == 3 and style.padding == 'symmetric':
-        x, border = SymmetricPadding(name=f'{name}_pad')(x), 'valid'
-    return layers.Conv2D(filters, kernel_size, padding=border, name=name,
-                         kernel_initializer='he_normal', **kwargs)(x)
+        x = SymmetricPadding(dtype=dtype, name=f'{name}_pad')(x)
+        border = 'valid'
+    return layers.Conv2D(filters, kernel_size, padding=border, dtype=dtype,
+                         name=name, kernel_initializer='he_normal',
+                         **kwargs)(x)
 
 
 def _batch_norm(x, name):
@@ -137,7 +139,11 @@ def _vgg(x, width, blocks, style=_PLAIN):
                                 f'{name}_b')
                 x = layers.ReLU(name=f'{name}_a')(x)
             else:
-                x = _conv(x, filters, 3, name, style, activation='relu')
+                # Grey levels that bfloat16 would round to 1 of 255 decide
+                # what is seen of noise. Three channels cost little.
+                exact = style.folded and name == 'conv1_1'
+                x = _conv(x, filters, 3, name, style, activation='relu',
+                          dtype='float32' if exact else None)
         activations.append(x)
         if block < len(blocks):
             x = layers.MaxPooling2D(2, name=f'pool{block}')(x)
@@ -257,6 +263,30 @@ def architecture(b: keras.Model) -> dict[str, Any]:
             'side_heads': 'side4' in names,
             'padding': 'symmetric' if 'conv1_1_pad' in names else 'zero',
             'encoder_norm': 'conv1_1_b' in names}
+
+
+def convolutions(model: keras.Model) -> list[str]:
+    """The names of a network's convolutions, in the order of its layers."""
+    return [layer.name for layer in model.layers
+            if isinstance(layer, layers.Conv2D)]
+
+
+def readers(b: keras.Model) -> dict[str, tuple[str | None, str]]:
+    """Which convolutions of B's decoder read its encoder.
+
+    Args:
+        b: B.
+
+    Returns:
+        Name -> (the encoder's convolution that its first channels come from,
+        enlarged, or None where they are the decoder's own; the one that its
+        last channels are skipped from).
+    """
+    names = convolutions(b)
+    last = [max(name for name in names if name.startswith(f'conv{block}_'))
+            for block in range(1, 6)]
+    return {'u3_c1': (last[4], last[3]), 'u2_c1': (None, last[2]),
+            'u1_c1': (None, last[1]), 'u0_c_init': (None, last[0])}
 
 
 def norm_name(conv: str) -> str:

@@ -82,3 +82,40 @@ def test_folding_keeps_a_narrow_decoder_and_its_maps(tamed):
     image = photograph(32, 48)[None]
     assert np.ptp(model(image)) > 1e-3
     np.testing.assert_allclose(folded(image), model(image), atol=1e-4)
+
+
+@pytest.mark.parametrize('precision', ['float32', 'bfloat16', 'float16'])
+def test_folding_keeps_every_grey_level(tamed, precision):
+    """The network's mean off, 8 bits do not tell 254 from 255."""
+    b = tamed(networks.build_blur_estimator(4, 0, side_heads=False))
+    folded = inference.fold(inference.build_estimator(b, 'sigma7'), precision)
+    folded = folded.get_layer('B')
+    first = keras.Model(folded.input, folded.get_layer('conv1_1').output)
+    levels = np.arange(256, dtype=np.float32).reshape(16, 16, 1) / 255
+    image = levels.repeat(3, axis=2)[None]
+    found, expected = (np.asarray(one(image)) for one in (
+        first, keras.Model(b.input, b.get_layer('conv1_1').output)))
+    # Float16 has its own scale.
+    np.testing.assert_allclose(found / found.max(), expected / expected.max(),
+                               atol=1e-5)
+
+
+def test_float16_holds_an_encoder_whose_activations_it_could_not(tamed):
+    b = tamed(networks.build_blur_estimator(
+        8, 1, side_heads=False, decoder_width=4, encoder='vgg16'))
+    first = b.get_layer('conv1_2')
+    first.set_weights([1e6 * w for w in first.get_weights()])
+    for name, (below, skip) in networks.readers(b).items():
+        reader = b.get_layer(name)
+        kernel, bias = reader.get_weights()
+        own = 0 if below else kernel.shape[2] - b.get_layer(skip).filters
+        kernel[:, :, own:] *= 1e-6
+        reader.set_weights([kernel, bias])
+    model = inference.build_estimator(b, 'sigma7')
+    image = photograph(32, 48)[None]
+    seen = keras.Model(b.input, b.get_layer('conv5_3').output)(image / 255.0)
+    assert np.max(seen) > np.finfo(np.float16).max
+    expected = np.asarray(model(image))
+    assert np.ptp(expected) > 1e-2
+    np.testing.assert_allclose(inference.fold(model, 'float16')(image),
+                               expected, atol=2e-2)

@@ -96,20 +96,24 @@ def test_openvino_computes_in_bfloat16_or_says_that_it_cannot():
     near(runtimes.make_runner(model, 'openvino', 'bfloat16'), model)
 
 
-def near(runner, model):
+def near(runner, model, most=0.1):
     """A map of few bits: other numbers, within what engines says."""
     exact = runtimes.make_runner(model)
     for path in images.find_images(PHOTOGRAPHS):
         image = images.read_image(path)[None]
         change = np.abs(runner(image) - exact(image))
-        assert 1e-5 < change.mean() < 0.02 and change.max() < 0.1  # px
+        assert 1e-5 < change.mean() < 0.02  # px
+        assert change.max() < most
 
 
 @pytest.mark.long
-@pytest.mark.parametrize('precision', ['bfloat16', 'float16'])
-def test_maps_of_few_bits_are_near_those_of_float32(precision):
-    model = weights.load_model()
-    near(runtimes.make_runner(model, precision=precision), model)
+@pytest.mark.parametrize('name, precision, most', [
+    ('small', 'bfloat16', 0.1), ('small', 'float16', 0.1),
+    ('base', 'bfloat16', 0.11), ('base', 'float16', 0.1)])
+def test_maps_of_few_bits_are_near_those_of_float32(name, precision, most):
+    """base's activations are far beyond float16's range until folded."""
+    model = weights.load_model(name)
+    near(runtimes.make_runner(model, precision=precision), model, most)
 
 
 @pytest.mark.extra
