@@ -1,6 +1,6 @@
 #!/bin/sh
 # Figure 3 at a smaller scale: what each network and L_aux are worth, from the
-# same start, in as many steps, on the same pictures, at width 32.
+# same start, in as many steps, on the same pictures, at a small width.
 #
 #   DATA=/data WORK=/models sh experiments/models.sh data
 #   DATA=/data WORK=/models sh experiments/ablation.sh
@@ -16,6 +16,7 @@
 #              $DATA/real/shallow,$DATA/real/bsds500
 # RTF          a folder of RTF to score on. Default: $DATA/rtf
 # VGG          C's weights, as of --vgg19. Default: hed
+# WIDTH        of B. Default: 32
 # START_STEPS  of B alone, that all rows go on from. Default: 500
 # STEPS        of each row. Default: 1000
 set -eu
@@ -51,7 +52,7 @@ two_seeds() {  # NAME FLAGS...
     row "${both}_2" --seed=2 "$@"
 }
 
-train start --preset=photographs --width=32 --refine_blocks=1 --lambda_S=0 \
+train start --preset=photographs --width="${WIDTH:-32}" --refine_blocks=1 --lambda_S=0 \
     --lambda_adv=0 --steps="${START_STEPS:-500}"
 two_seeds b --lambda_adv=0 --lambda_C=0 --lambda_S=0
 row bd_1 --seed=1 --lambda_C=0 --lambda_S=0

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Trains on from `small` on 20 photographs with masks, as on pictures of your
+# Trains on from a bundled network on 20 photographs with masks, as on pictures of your
 # own, and tells the accuracy on 54 others before (step 0) and after.
 #
 #   CUHK=/data/cuhk/train SYNDOF=/models/rooms sh experiments/own_pictures.sh
@@ -7,6 +7,8 @@
 # CUHK    CUHK's training part: image/ and gt/; 20 spread over it are learnt
 #         from, those of cuhk_set_aside.txt measured on
 # SYNDOF  a folder that dmenet_tf.syndof made: px stay what they are by it
+# INIT    the network. Default: small-v1, which has seen no mask; the newer ones
+#         have learnt from these 20 already
 # WORK    for what is made. Default: runs/own_pictures
 # PYTHON, TRAIN  as of models.sh
 # Hours, machine, figures to expect: not run yet.
@@ -30,7 +32,7 @@ grep -vxFf "$aside" "$root/dmenet_tf/tables/cuhk_train.txt" |
 link others < "$aside"
 # shellcheck disable=SC2086
 "${PYTHON:-python3}" -m dmenet_tf.train --preset=photographs \
-    --init_weights=small --batch_norm=frozen --synthetic="$SYNDOF" \
+    --init_weights="${INIT:-small-v1}" --batch_norm=frozen --synthetic="$SYNDOF" \
     --binary="$work/own" --validate_binary="$work/others" --lambda_adv=0 \
     --batch=4 --crop=192 --steps=300 --validate_every=150 --seed=1 \
     --workdir="$work/run" ${TRAIN:-}
