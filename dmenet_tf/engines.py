@@ -16,6 +16,7 @@ import functools
 import importlib.util
 import pathlib
 import re
+import sys
 from typing import NamedTuple
 
 AUTO = 'auto'
@@ -29,6 +30,9 @@ PRECISIONS = SUPPORTED['tensorflow']
 # Of /proc/cpuinfo; without these bfloat16 is slower than float32.
 _BFLOAT16_FLAGS = frozenset({'amx_bf16', 'avx512_bf16'})
 _CPUINFO = pathlib.Path('/proc/cpuinfo')
+# NVIDIA's driver, also in WSL, and AMD's.
+_GPU_DEVICES = [pathlib.Path('/dev') / name
+                for name in ('nvidiactl', 'dxg', 'kfd')]
 _TENSOR_CORES = (7, 0)  # Compute capability.
 # Of these auto chooses: the others need more, or gain nothing.
 _AUTOMATIC = ('tensorflow', 'openvino')
@@ -46,6 +50,8 @@ class Engine(NamedTuple):
     precision: str
 
     def __str__(self):
+        if self.runtime == 'openvino_int8':
+            return self.runtime
         return f'{self.runtime} in {self.precision}'
 
 
@@ -116,6 +122,9 @@ def cpu_flags() -> frozenset[str]:
 @functools.cache
 def _gpu():
     """Compute capability of the first GPU that TensorFlow sees; () of none."""
+    if sys.platform == 'linux' and not any(
+            path.exists() for path in _GPU_DEVICES):
+        return ()
     import tensorflow as tf  # Takes seconds.
     found = tf.config.list_physical_devices('GPU')
     if not found:

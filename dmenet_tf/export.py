@@ -30,6 +30,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl import flags
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
 
 from dmenet_tf import (
     command,
@@ -232,19 +235,22 @@ def export_tflite(model: keras.Model, path: str | pathlib.Path,
         ValueError: The converted model gives another map; nothing is written.
     """
     folded = inference.fold(model)
+    signature = [tf.TensorSpec([1, *size, 3], tf.float32, 'image')]
+    # Of TensorFlow 2.21's files the variables have no values.
+    frozen = convert_variables_to_constants_v2(
+        tf.function(folded, input_signature=signature).get_concrete_function())
 
-    @tf.function(input_signature=[
-        tf.TensorSpec([1, *size, 3], tf.float32, 'image')])
+    @tf.function(input_signature=signature)
     def run(image):
-        return {'sigma': folded(image, training=False)}
+        return {'sigma': frozen(image)[0]}
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [run.get_concrete_function()], folded)
+        [run.get_concrete_function()], tf.Module())
     content = converter.convert()
     interpreter = tf.lite.Interpreter(model_content=content)
     runner = interpreter.get_signature_runner()
     image = _test_image(size)
     error = _check('TFLite', runner(image=image)['sigma'],
-                   run(image)['sigma'].numpy())
+                   folded(image, training=False).numpy())
     with files.atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return error

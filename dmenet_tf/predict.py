@@ -53,6 +53,8 @@ from dmenet_tf import (
 if TYPE_CHECKING:
     import keras
 
+_MASKS = 'mask_below', 'mask_soft'
+
 
 def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
                     kinds: Collection[str],
@@ -268,7 +270,8 @@ def main(arguments: list[str]) -> int:
     _check_videos(found)
     if 'exr' in flag.format:
         command.require('OpenEXR', 'exr')
-    masks = ['mask_below', 'mask_soft'] if 'mask' in flag.format else []
+    # One that is not given says nothing: maps are alike with or without masks.
+    masks = [name for name in _MASKS if flag[name].value is not None]
     found = network_flags.with_model(found, ['max_sigma', *masks])
     summary = summary_file.SummaryFile(flag.summary) if flag.summary else None
     todo = found if flag.overwrite else unmapped(
@@ -285,8 +288,7 @@ def _focus():
     """(low, high) of the mask by its flags; None for the default."""
     flag = flags.FLAGS
     soft = command.low_high('mask_soft', 'sigma in px of white and of black')
-    given = [name for name in ('mask_below', 'mask_soft')
-             if flag[name].value is not None]
+    given = [name for name in _MASKS if flag[name].value is not None]
     if given and 'mask' not in flag.format:
         raise command.UsageError(f'--{given[0]} needs --format=mask.')
     if len(given) == 2:

@@ -13,6 +13,7 @@ which is taken by itself, is in engines. All but the first are extras: pip
 install 'dmenet_tf[openvino]' or 'dmenet_tf[onnx]'.
 """
 
+import logging
 import types
 from collections.abc import Callable, Sequence
 
@@ -143,6 +144,7 @@ def _quantised(graph, photographs):
     except ImportError as error:
         raise ImportError('--runtime=openvino_int8 needs NNCF: '
                           "pip install 'dmenet_tf[openvino]'.") from error
+    nncf.set_log_level(logging.ERROR)  # Three lines for each layer.
     batches = [middle(photograph, CALIBRATION_SIDE)[None].astype(np.float32)
                for photograph in photographs[:CALIBRATION_PHOTOGRAPHS]]
     if not batches:

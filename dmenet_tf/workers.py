@@ -51,7 +51,8 @@ def define_flags(sees: str = 'the files') -> None:
     Args:
         sees: What the workers of a cluster must see.
     """
-    flags.DEFINE_integer('workers', 1, 'Processes.', lower_bound=1)
+    flags.DEFINE_integer('workers', 1, 'Processes; for several the extra data '
+                         'is needed.', lower_bound=1)
     flags.DEFINE_string(
         'scheduler', None, 'A dask cluster to use instead, tcp://HOST:PORT; '
         f'its workers must see {sees}.')
@@ -76,11 +77,19 @@ def connect() -> 'contextlib.AbstractContextManager[Client | None]':
 
 
 def check_flags() -> None:
-    """Raises UsageError where a flag is for one process alone."""
-    if asked() and flags.FLAGS.runtime == 'openvino_int8':
+    """Before anything is read: is there what --workers needs?
+
+    Raises:
+        ImportError: dask.distributed is not installed.
+        UsageError: A flag is for one process alone.
+    """
+    if not asked():
+        return
+    if flags.FLAGS.runtime == 'openvino_int8':
         raise command.UsageError(
             '--runtime=openvino_int8 is calibrated in one process: take '
             'another runtime, or neither --workers nor --scheduler.')
+    command.require('dask.distributed', 'data')
 
 
 def results(function: Callable[..., Any], todo: Sequence[jobs.Job],

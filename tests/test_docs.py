@@ -185,7 +185,7 @@ def workspace(tmp_path_factory, b):
     for place in ('radii', 'disparity', 'depth', 'ifan', 'coc'):
         (folder / 'OTHER' / place).mkdir()
     shutil.copy(folder / 'RTF/map_05.mat', folder / 'OTHER/radii/05.mat')
-    np.save(folder / 'OTHER/disparity/photo.npy', np.ones((8, 12)))
+    np.save(folder / 'OTHER/disparity/photo.npy', np.ones((1, 1, 8, 12)))
     np.save(folder / 'OTHER/depth/photo.npy', np.full((64, 96), 1.5))
     for k in 'abcd':
         Image.fromarray(np.ones((64, 96), np.float32)).save(

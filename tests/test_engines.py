@@ -1,5 +1,7 @@
 """What 'auto' chooses, by what a machine has."""
 
+import sys
+
 import pytest
 
 from dmenet_tf import engines
@@ -77,3 +79,14 @@ def test_flags_are_those_of_the_first_core(tmp_path, monkeypatch):
         assert engines.cpu_flags.__wrapped__() == expected
     path.unlink()  # macOS, Windows.
     assert engines.cpu_flags.__wrapped__() == set()
+
+
+def test_without_a_driver_no_gpu_is_looked_for(monkeypatch, tmp_path):
+    """TensorFlow takes seconds to import, for nothing where all is done."""
+    monkeypatch.setattr(sys, 'platform', 'linux')
+    monkeypatch.setattr(engines, '_GPU_DEVICES', [tmp_path / 'nvidiactl'])
+    monkeypatch.setitem(sys.modules, 'tensorflow', None)
+    assert engines._gpu.__wrapped__() == ()
+    (tmp_path / 'nvidiactl').touch()
+    with pytest.raises(ImportError):
+        engines._gpu.__wrapped__()

@@ -36,12 +36,16 @@ def test_a_missing_extra_is_one_line(arguments, package, extra):
         f"needs {package}: pip install 'dmenet_tf[{extra}]'.")
 
 
-def test_more_than_one_process_needs_dask(tmp_path):
+@pytest.mark.parametrize('arguments', [
+    ['syndof', '--source=procedural'],
+    ['predict', 'data/samples/photographs/coffee.jpg'],
+    ['rank', 'data/samples/photographs/coffee.jpg']])
+def test_more_than_one_process_needs_dask(arguments, tmp_path):
     code = _WITHOUT.replace("'numba', ", '')
     done = subprocess.run(
-        [sys.executable, '-c', code, 'syndof', '--source=procedural',
-         '--workers=2', f'--output_dir={tmp_path}'], capture_output=True,
-        text=True)
+        [sys.executable, '-c', code, *arguments, '--workers=2',
+         *([] if 'rank' in arguments else [f'--output_dir={tmp_path}'])],
+        capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (
         1, "error: This needs dask.distributed: pip install "
         "'dmenet_tf[data]'.\n")

@@ -285,7 +285,7 @@ def define_flags() -> None:
     """Defines the flags of this command."""
     inputs.define_flags('depth')
     flags.DEFINE_enum('focus', None, FOCUS, 'Which end of the scene is in '
-                      'focus: the blur does not say.', required=True)
+                      'focus: the blur does not say.')
     flags.DEFINE_list('format', ['npy', 'png16', 'color'], 'Of '
                       f'{", ".join(FORMATS)}.')
     flags.register_validator(
@@ -303,6 +303,10 @@ def define_flags() -> None:
 def main(arguments: list[str]) -> int:
     """Depth of what the command line names; returns the exit status."""
     flag = flags.FLAGS
+    if flag.focus is None:
+        raise command.UsageError(
+            'Say which end of the scene is sharp, --focus=near or '
+            '--focus=far: the blur does not tell.')
     fields = [field.name for field in dataclasses.fields(Camera)]
     given = {field: flag[field].value for field in fields
              if flag[field].value is not None}

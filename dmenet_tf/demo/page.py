@@ -43,7 +43,7 @@ How blurred is each pixel of a photograph? The map shows sigma, the standard
 deviation in px of the Gaussian that blurred it.'''
 _REDUCED = (f'Photographs above {work.RESULT_PIXELS / 1e6:.0f} megapixels are '
             'reduced to that here; the commands work at full size.')
-_START = 'Drop a photograph, choose one, or take an example.'
+_START = 'Drop a photograph, or choose one.'
 _COARSE = 'This is what the photograph shows reduced; now it is seen larger.'
 
 

@@ -5,10 +5,10 @@ sensor of larger pixels would have recorded it; a smaller one stays as it is.
 Its map is made at that size, and sigma is told in px of a longer side of SIDE.
 What sharp pixels show, FLOOR, is taken out and put in again in quadrature:
 
-    s = sqrt(max(FLOOR^2 + k^2 (sigma^2 - FLOOR^2), 0)),   k = SIDE / longer
+    s = sqrt(FLOOR^2 + k^2 (sigma^2 - FLOOR^2)),   k = SIDE / longer
 
-with k = 1 for whatever was reduced. So one view gets about one score, however
-many pixels it is kept in.
+with k = 1 for whatever was reduced, and where sigma is below FLOOR. So one view
+gets about one score, however many pixels it is kept in.
 """
 
 import dataclasses
@@ -128,6 +128,7 @@ def at_side(sigma: float, longer: int) -> float:
         sigma: px of a photograph with a longer side of `longer` px.
         longer: At most SIDE.
     """
+    if sigma <= FLOOR:
+        return sigma
     enlarged = max(SIDE / longer, 1.0)
-    return float(np.sqrt(max(
-        FLOOR**2 + enlarged**2 * (sigma**2 - FLOOR**2), 0.0)))
+    return float(np.sqrt(FLOOR**2 + enlarged**2 * (sigma**2 - FLOOR**2)))

@@ -168,8 +168,8 @@ def _copy_from_files(nets, sources):
         elif model is not None:
             fresh.append(letter)
     if fresh:
-        logging.info('%s: has no %s; they start fresh.', ', '.join(sources),
-                     ', '.join(fresh))
+        logging.info('%s: comes without %s; these start anew.',
+                     ', '.join(sources), ', '.join(fresh))
 
 
 def _copy(model, other, source):

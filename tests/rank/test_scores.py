@@ -48,7 +48,8 @@ def test_sigma_is_told_in_px_of_one_size():
     assert scores.at_side(half, 500) == pytest.approx(
         np.hypot(scores.FLOOR, 4.0))
     assert scores.at_side(scores.FLOOR, 250) == pytest.approx(scores.FLOOR)
-    assert scores.at_side(0.1, 250) == 0.0
+    # Below it there is nothing to enlarge: small photographs win nothing.
+    assert scores.at_side(0.1, 250) == 0.1
 
 
 @pytest.mark.parametrize('kind', [np.uint8, np.float32])

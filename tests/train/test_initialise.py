@@ -120,7 +120,7 @@ def test_what_a_file_has_no_word_of_starts_fresh_and_is_said(settings,
     keras.utils.set_random_seed(0)
     nets = build_networks(settings(**ALL, init_weights=path))
     assert caplog.messages == [
-        f'{path}: has no side heads, D, S; they start fresh.']
+        f'{path}: comes without side heads, D, S; these start anew.']
     for name, value in values(nets.B).items():
         if '_aux_' in name:
             assert name.endswith('/kernel') == (np.ptp(value) > 0) or (
@@ -136,7 +136,8 @@ def test_a_bundled_model_is_trained_on_with_fresh_side_heads(settings, caplog):
     config = settings(init_weights='small', width=None, refine_blocks=None,
                       lambda_aux=1.0)
     nets = build_networks(config)
-    assert caplog.messages == ['small: has no side heads; they start fresh.']
+    assert caplog.messages == ['small: comes without side heads; these '
+                               'start anew.']
     theirs, _ = weights.load(model_files.find('small'))
     ours = values(nets.B)
     for name, value in values(theirs.B).items():
