@@ -165,25 +165,27 @@ def color_sigma(sigma: np.ndarray,
     return table[codes]
 
 
-def with_color_bar(picture: npt.NDArray[np.uint8],
-                   max_sigma: float) -> npt.NDArray[np.uint8]:
-    """Adds a bar with ticks in px at the right of a picture of color_sigma.
+def with_color_bar(picture: npt.NDArray[np.uint8], top: float,
+                   bottom: float = 0.0, label: str = 'sigma (px)'
+                   ) -> npt.NDArray[np.uint8]:
+    """Adds a bar with ticks at the right of a picture of color_sigma.
 
     Args:
         picture: uint8 [h, w, 3]; its pixels stay as they are.
-        max_sigma: px at the bar's upper end.
+        top, bottom: What is yellow, and what is dark violet.
+        label: Of the numbers, with their unit.
 
     Returns:
         uint8 [max(h, 200), w + bar, 3]; below a lower picture it is white.
     """
     height = max(len(picture), 200)
-    bar = _color_bar(height, max_sigma)
+    bar = _color_bar(height, top, bottom, label)
     white = np.full((height - len(picture), picture.shape[1], 3), 255,
                     np.uint8)
     return np.hstack([np.vstack([picture, white]), bar])
 
 
-def _color_bar(height, max_sigma):
+def _color_bar(height, top, bottom, label):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -194,10 +196,14 @@ def _color_bar(height, max_sigma):
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes([0.15, 0.04, 0.2, 0.92])
+    falls = bottom > top
     bar = figure.colorbar(
-        ScalarMappable(Normalize(0, max_sigma), 'viridis'), cax=axes,
+        ScalarMappable(Normalize(min(top, bottom), max(top, bottom)),
+                       'viridis_r' if falls else 'viridis'), cax=axes,
         ticks=MaxNLocator(7, steps=[1, 2, 5, 10]))  # Short numbers.
-    bar.set_label('sigma (px)', size=10 * scale)
+    if falls:
+        bar.ax.invert_yaxis()
+    bar.set_label(label, size=10 * scale)
     bar.ax.tick_params(labelsize=9 * scale)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3]

@@ -184,3 +184,13 @@ def test_nothing_of_the_bar_is_cut_off(max_sigma):
     picture = maps.with_color_bar(np.zeros((300, 4, 3), np.uint8), max_sigma)
     assert picture[:, 4:].min() < 128
     assert (picture[:, -1] == 255).all()
+
+
+def test_the_bar_of_what_is_near_has_yellow_and_the_small_numbers_above():
+    picture = np.zeros((300, 4, 3), np.uint8)
+    falling = maps.with_color_bar(picture, 1.2, 9.0, 'depth (m)')
+    rising = maps.with_color_bar(picture, 9.0, 1.2, 'depth (m)')
+    colours = falling[20:280, 4 + 18].astype(int)
+    assert colours[0, 0] > colours[-1, 0] + 100  # Yellow has red in it.
+    np.testing.assert_array_equal(colours, rising[20:280, 4 + 18])
+    assert (falling != rising).any()  # The ticks.

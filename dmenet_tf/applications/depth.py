@@ -194,8 +194,11 @@ def write(values: npt.NDArray[np.float32], kind: str,
         elif kind == 'png16':
             _write_png16(values, temporary, metric, said)
         elif kind == 'color':
-            Image.fromarray(color_depth(values)).save(
-                temporary, pnginfo=made_with.png_info(said))
+            barred = maps.with_color_bar(
+                color_depth(values), *near_and_far(values),
+                'depth (m)' if metric else 'pseudo-depth, 0 is near')
+            Image.fromarray(barred).save(temporary,
+                                         pnginfo=made_with.png_info(said))
         else:
             cloud = point_cloud(values, metric, image, camera, points)
             _write_ply(cloud, temporary, said)
@@ -212,20 +215,28 @@ def _write_png16(values, path, metric, said):
 def color_depth(values: np.ndarray) -> npt.NDArray[np.uint8]:
     """Colours depth: nearest yellow, farthest dark violet.
 
-    The scale is linear and ends at the 98th percentile, so that one far pixel
-    does not take all colours.
+    The scale is linear between near_and_far.
 
     Returns:
         uint8 [h, w, 3].
     """
-    finite = np.isfinite(values)
-    if not finite.any():
-        return maps.color_sigma(np.zeros_like(values), 1.0)
-    near = float(values[finite].min())
-    far = float(np.quantile(values[finite], 0.98))
-    near_first = np.clip((far - np.where(finite, values, far))
-                         / max(far - near, 1e-6), 0, 1)
+    near, far = near_and_far(values)
+    near_first = np.clip((far - np.where(np.isfinite(values), values, far))
+                         / (far - near), 0, 1)
     return maps.color_sigma(near_first, 1.0)
+
+
+def near_and_far(values: np.ndarray) -> tuple[float, float]:
+    """What color_depth shows as nearest and as farthest.
+
+    It ends at the 98th percentile, so that one far pixel does not take all
+    colours.
+    """
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 1.0
+    near = float(finite.min())
+    return near, max(float(np.quantile(finite, 0.98)), near + 1e-6)
 
 
 def _write_ply(points, path, said):
