@@ -33,9 +33,17 @@ def find_photographs(arguments: Iterable[str], recursive: bool
         found += pairs
         failed += lines
         if not pairs and not lines:
-            kind = 'folder' if pathlib.Path(argument).is_dir() else 'list'
-            failed.append(f'{argument}: a {kind} without pictures.')
+            failed.append(f'{argument}: {_empty(argument, recursive)}')
     return found, failed
+
+
+def _empty(argument, recursive):
+    path = pathlib.Path(argument)
+    if not path.is_dir():
+        return 'a list without pictures.'
+    if recursive or not any(below.is_dir() for below in path.iterdir()):
+        return 'a folder without pictures.'
+    return 'a folder without pictures; --recursive looks into its folders.'
 
 
 def _photographs(argument, recursive):

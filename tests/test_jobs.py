@@ -148,6 +148,10 @@ def test_a_folder_or_list_without_pictures_is_said(tmp_path):
     assert not found
     assert failed == [f'{tmp_path}/hollow: a folder without pictures.',
                       f'{tmp_path}/list.txt: a list without pictures.']
+    touch(tmp_path, 'hollow/below/a.jpg')
+    assert jobs.find_jobs([tmp_path / 'hollow'], OUT)[1] == [
+        f'{tmp_path}/hollow: a folder without pictures; --recursive looks into '
+        'its folders.']
 
 
 def results(job):

@@ -15,7 +15,7 @@ photographs, the row has a table of its own.
 
 import dataclasses
 
-from dmenet_tf import baselines, optics
+from dmenet_tf import optics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,8 +81,9 @@ ROWS = {
                        {'mse': 0.0491, 'mae': 0.1579})],
     ('cuhk', 0.0): [Row('DMENet released', _RELEASED, _CUHK,
                         {'accuracy': 0.8783, 'average_precision': 0.987}),
-                    Row('Zhang', 'Lee 2019, Figure 6, without figures; '
-                        + baselines.ABSENT['zhang'], _CUHK, {})],
+                    # It cannot be made, see baselines.ABSENT.
+                    Row('Zhang', 'Lee 2019, Figure 6, without figures', _CUHK,
+                        {})],
     ('syndof', 0.0): [Row('DMENet released', _RELEASED, Split('SYNDOF', None),
                           {'mse': 0.013, 'mae': 0.084},
                           convention='legacy15')],
