@@ -27,7 +27,7 @@ from dmenet_tf import (
 )
 
 # What one pass may take; activations are what it takes it for.
-MEMORY_BUDGET = 4 * 2**30  # bytes
+MEMORY_BUDGET = 2 * 2**30  # bytes
 # Full-resolution float32 feature maps alive at once, in units of B's width
 # (measured as peak memory over pixels and width).
 _LIVE_FEATURES = 8
