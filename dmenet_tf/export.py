@@ -239,13 +239,10 @@ def export_tflite(model: keras.Model, path: str | pathlib.Path,
     # Of TensorFlow 2.21's files the variables have no values.
     frozen = convert_variables_to_constants_v2(
         tf.function(folded, input_signature=signature).get_concrete_function())
-
-    @tf.function(input_signature=signature)
-    def run(image):
-        return {'sigma': frozen(image)[0]}
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [run.get_concrete_function()], tf.Module())
-    content = converter.convert()
+    run = tf.function(lambda image: {'sigma': frozen(image)[0]},
+                      input_signature=signature)
+    content = tf.lite.TFLiteConverter.from_concrete_functions(
+        [run.get_concrete_function()], tf.Module()).convert()
     interpreter = tf.lite.Interpreter(model_content=content)
     runner = interpreter.get_signature_runner()
     image = _test_image(size)
