@@ -38,10 +38,11 @@ def find_photographs(arguments: Iterable[str], recursive: bool
 
 
 def _empty(argument, recursive):
-    path = pathlib.Path(argument)
-    if not path.is_dir():
+    if not os.path.isdir(argument):
         return 'a list without pictures.'
-    if recursive or not any(below.is_dir() for below in path.iterdir()):
+    # One that cannot be read has no folders.
+    _, folders, _ = next(os.walk(argument), ('', [], []))
+    if recursive or not folders:
         return 'a folder without pictures.'
     return 'a folder without pictures; --recursive looks into its folders.'
 

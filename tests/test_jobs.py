@@ -2,6 +2,7 @@
 
 import errno
 import io
+import os
 import pathlib
 import sys
 import threading
@@ -152,6 +153,14 @@ def test_a_folder_or_list_without_pictures_is_said(tmp_path):
     assert jobs.find_jobs([tmp_path / 'hollow'], OUT)[1] == [
         f'{tmp_path}/hollow: a folder without pictures; --recursive looks into '
         'its folders.']
+
+
+def test_a_folder_that_cannot_be_read_costs_a_line(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, 'Permission denied', str(path))
+    monkeypatch.setattr(os, 'scandir', refuse)
+    assert jobs.find_jobs([tmp_path], OUT) == (
+        [], [f'{tmp_path}: a folder without pictures.'])
 
 
 def results(job):

@@ -194,8 +194,9 @@ def write(values: npt.NDArray[np.float32], kind: str,
         elif kind == 'png16':
             _write_png16(values, temporary, metric, said)
         elif kind == 'color':
+            ends = near_and_far(values)
             barred = maps.with_color_bar(
-                color_depth(values), *near_and_far(values),
+                color_depth(values, *ends), *ends,
                 'depth (m)' if metric else 'pseudo-depth, 0 is near')
             Image.fromarray(barred).save(temporary,
                                          pnginfo=made_with.png_info(said))
@@ -212,22 +213,24 @@ def _write_png16(values, path, metric, said):
     Image.fromarray(np.round(codes).astype(np.uint16)).save(path, pnginfo=info)
 
 
-def color_depth(values: np.ndarray) -> npt.NDArray[np.uint8]:
+def color_depth(values: np.ndarray, near: float,
+                far: float) -> npt.NDArray[np.uint8]:
     """Colours depth: nearest yellow, farthest dark violet.
 
-    The scale is linear between near_and_far.
+    Args:
+        values: [h, w] depth.
+        near, far: Ends of the scale, see near_and_far.
 
     Returns:
         uint8 [h, w, 3].
     """
-    near, far = near_and_far(values)
     near_first = np.clip((far - np.where(np.isfinite(values), values, far))
                          / (far - near), 0, 1)
     return maps.color_sigma(near_first, 1.0)
 
 
 def near_and_far(values: np.ndarray) -> tuple[float, float]:
-    """What color_depth shows as nearest and as farthest.
+    """The ends of a scale of colours for depth.
 
     It ends at the 98th percentile, so that one far pixel does not take all
     colours.

@@ -375,5 +375,6 @@ def make_depth(job: jobs.Job, focus: str, kinds: Collection[str]
         depth.write(values, kind, path, camera is not None, image, camera)
     unit = ('metres, by the camera that EXIF tells of' if camera else
             'pseudo-depth from 0 to 1: EXIF does not tell all of the camera')
-    return (fitted(depth.color_depth(values)), f'Near is bright; {unit}.',
+    picture = depth.color_depth(values, *depth.near_and_far(values))
+    return (fitted(picture), f'Near is bright; {unit}.',
             [str(path) for path in paths])
