@@ -40,8 +40,8 @@ def define_flags(runtimes: Sequence[str] = engines.RUNTIMES) -> None:
     flags.DEFINE_enum(
         'precision', engines.AUTO, [engines.AUTO, *engines.PRECISIONS],
         'What it computes in. auto: bfloat16 on CPUs with AMX or '
-        'avx512_bf16, float16 on GPUs with tensor cores, else float32; sigma '
-        'differs by .01 px in the mean, hardly anywhere by .1 px.')
+        "AMD's avx512_bf16, float16 on GPUs with tensor cores, else float32; "
+        'sigma differs by .01 px in the mean, hardly anywhere by .1 px.')
     if 'openvino_int8' in runtimes:
         flags.DEFINE_string(
             'calibration', None, 'Folder of photographs that openvino_int8 is '

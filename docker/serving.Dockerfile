@@ -6,9 +6,9 @@ FROM python:3.11-slim AS export
 
 WORKDIR /src
 COPY . .
-# The versions are those of requirements.txt.
+# addons holds TensorFlow at 2.15.1, the version that serves.
 # hadolint ignore=DL3013
-RUN pip install --no-cache-dir '.[serving]'
+RUN pip install --no-cache-dir '.[addons,serving]'
 ARG MODEL=small
 RUN python -m dmenet_tf.export --model="$MODEL" --output_dir=/models/dmenet
 

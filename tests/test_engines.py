@@ -6,33 +6,38 @@ import pytest
 
 from dmenet_tf import engines
 
-AMX = {'avx2', 'avx512_bf16', 'amx_bf16', 'amx_tile'}
-ZEN4 = {'avx2', 'avx512f', 'avx512_bf16'}
-AVX2 = {'avx2', 'fma'}
+INTEL, AMD = 'GenuineIntel', 'AuthenticAMD'
+AMX = {'vendor_id': INTEL, 'flags': 'avx2 avx512_bf16 amx_bf16 amx_tile'}
+# As hypervisors may show a CPU that has AMX.
+NO_AMX = {'vendor_id': INTEL, 'flags': 'avx2 avx512f avx512_bf16'}
+ZEN4 = {'vendor_id': AMD, 'flags': 'avx2 avx512f avx512_bf16'}
+AVX2 = {'vendor_id': AMD, 'flags': 'avx2 fma'}
 
 
 @pytest.fixture
 def machine(monkeypatch):
     """Makes choose() believe in a machine."""
-    def believe(flags=(), gpu=(), installed=()):
-        monkeypatch.setattr(engines, 'cpu_flags', lambda: frozenset(flags))
+    def believe(core, gpu=(), installed=()):
+        monkeypatch.setattr(engines, '_first_core', lambda: core)
         monkeypatch.setattr(engines, '_gpu', lambda: gpu)
         monkeypatch.setattr(engines, '_has', lambda name: name in installed)
     return believe
 
 
-@pytest.mark.parametrize('flags, gpu, installed, runtime, precision', [
+@pytest.mark.parametrize('core, gpu, installed, runtime, precision', [
     (AMX, (), (), 'tensorflow', 'bfloat16'),
     (ZEN4, (), (), 'tensorflow', 'bfloat16'),
+    (NO_AMX, (), (), 'tensorflow', 'float32'),
     (AVX2, (), (), 'tensorflow', 'float32'),
-    ((), (), (), 'tensorflow', 'float32'),
+    ({}, (), (), 'tensorflow', 'float32'),
     (AMX, (), {'openvino'}, 'openvino', 'bfloat16'),
+    (NO_AMX, (), {'openvino'}, 'openvino', 'float32'),
     (AVX2, (), {'openvino', 'nncf', 'onnxruntime'}, 'openvino', 'float32'),
     (AMX, (9, 0), {'openvino'}, 'tensorflow', 'float16'),
     (AMX, (6, 1), {'openvino'}, 'tensorflow', 'float32')])
-def test_auto_is_a_rule_of_what_there_is(machine, flags, gpu, installed,
+def test_auto_is_a_rule_of_what_there_is(machine, core, gpu, installed,
                                          runtime, precision):
-    machine(flags, gpu, installed)
+    machine(core, gpu, installed)
     chosen = engines.choose()
     assert chosen == (runtime, precision)
     assert chosen in engines.possible()
@@ -68,17 +73,22 @@ def test_what_there_is_not_is_refused(arguments, message):
         engines.choose(*arguments)
 
 
-def test_flags_are_those_of_the_first_core(tmp_path, monkeypatch):
-    cpuinfo = ('processor\t: 0\nflags\t\t: fpu amx_bf16 avx2\n\n'
+def test_the_first_core_is_read(tmp_path, monkeypatch):
+    cpuinfo = ('processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: X\n'
+               'flags\t\t: fpu amx_bf16 avx2\n\n'
                'processor\t: 1\nflags\t\t: fpu\n')
     path = tmp_path / 'cpuinfo'
     monkeypatch.setattr(engines, '_CPUINFO', path)
-    for text, expected in ((cpuinfo, {'fpu', 'amx_bf16', 'avx2'}),
-                           ('Features\t: fp asimd\n', set())):
+    for text, fast in ((cpuinfo, True),
+                       (cpuinfo.replace('amx', 'avx512'), False),
+                       ('Features\t: fp asimd\n', False)):
         path.write_text(text)
-        assert engines.cpu_flags.__wrapped__() == expected
+        engines._first_core.cache_clear()
+        assert engines._fast_bfloat16() is fast
     path.unlink()  # macOS, Windows.
-    assert engines.cpu_flags.__wrapped__() == set()
+    engines._first_core.cache_clear()
+    assert engines._first_core() == {}
+    engines._first_core.cache_clear()
 
 
 def test_without_a_driver_no_gpu_is_looked_for(monkeypatch, tmp_path):
