@@ -151,8 +151,9 @@ def sheet(rows: Sequence[tuple[str, Sequence[np.ndarray | None]]],
             axes.set_axis_off()
             if picture is not None:
                 axes.imshow(picture, cmap='gray', vmin=0, vmax=1)
-        axes_row[0].text(-0.04, 0.5, textwrap.shorten(name, 30), fontsize=6,
-                         rotation=90, ha='right', va='center',
+        axes_row[0].text(-0.04, 0.5, textwrap.shorten(name, 30),
+                         fontsize=8 if cell > 2 else 6, rotation=90,
+                         ha='right', va='center',
                          transform=axes_row[0].transAxes)
     for axes, title in zip(grid[0], columns, strict=True):
         axes.set_title(title, fontsize=9)

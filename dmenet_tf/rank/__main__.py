@@ -200,9 +200,13 @@ def _grouped(found):
     if per == 'folder':
         return groups.by_folder(paths)
     if per == 'burst':
-        return groups.by_burst(
-            paths, [one.shot or groups.NOTHING for one in found],
-            flags.FLAGS.burst_seconds)
+        shots = [one.shot or groups.NOTHING for one in found]
+        untimed = sum(shot.taken is None for shot in shots)
+        if untimed:
+            print(f'{untimed} of {len(shots)} photographs do not say in EXIF '
+                  'when they were taken: each is a burst of its own.',
+                  file=sys.stderr)
+        return groups.by_burst(paths, shots, flags.FLAGS.burst_seconds)
     return [''] * len(paths)
 
 

@@ -79,6 +79,14 @@ def test_the_best_of_each_folder_are_copied_and_rated(run, toy_flag, folder,
     assert (best / 'sharp.png').read_text() == 'of somebody else'
 
 
+def test_a_burst_without_times_is_told(run, toy_flag, folder, capsys):
+    assert run(folder, '--recursive', toy_flag, '--per=burst', '--best=1',
+               '--format=jsonl') == 0
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == len(BLURS)
+    assert f'{len(BLURS)} of {len(BLURS)} photographs do not' in printed.err
+
+
 def test_a_bad_file_costs_a_line(run, toy_flag, folder, capsys):
     (folder / 'a/text.png').write_text('no picture')
     assert run(folder / 'a', folder / 'a/soft.png', toy_flag,
