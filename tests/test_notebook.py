@@ -1,5 +1,7 @@
 """docs/notebooks/tour.ipynb: clean in git, and it runs from end to end."""
 
+import ast
+import importlib
 import json
 import os
 import pathlib
@@ -33,6 +35,31 @@ def test_it_has_every_part(cells):
 def test_its_lines_fit(cells):
     lines = ''.join(''.join(cell['source']) + '\n' for cell in cells)
     assert max(map(len, lines.splitlines())) <= 80
+
+
+def test_it_names_what_there_is(cells):
+    """So that a function that moves is seen before it is run."""
+    code = ''.join(''.join(cell['source']) + '\n' for cell in cells
+                   if cell['cell_type'] == 'code')
+    code = re.sub(r'(?m)^( *)[!%].*', r'\1pass', code)  # Magic.
+    nodes = list(ast.walk(ast.parse(code)))
+    known = {}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and 'dmenet_tf' in node.module:
+            for name in node.names:
+                try:
+                    found = importlib.import_module(
+                        f'{node.module}.{name.name}')
+                except ModuleNotFoundError:
+                    found = getattr(importlib.import_module(node.module),
+                                    name.name)
+                known[name.asname or name.name] = found
+    used = [(node.value.id, node.attr) for node in nodes
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name) and node.value.id in known]
+    assert used
+    for name, attribute in used:
+        assert hasattr(known[name], attribute), f'{name}.{attribute}'
 
 
 @pytest.mark.slow
