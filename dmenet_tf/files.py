@@ -218,7 +218,7 @@ class _Lines:
     """A stand-in for a terminal: tqdm's updates become lines on stderr."""
 
     def write(self, text):
-        text = text.strip('\r\n ')
+        text = text.replace('\x1b[A', '').strip('\r\n ')  # Up a line.
         if text:
             print(text, file=sys.stderr, flush=True)
 

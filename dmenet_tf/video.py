@@ -67,7 +67,7 @@ def _opened(path):
             stream.thread_type = 'AUTO'
             yield container, stream
     except (av.FFmpegError, ValueError) as error:
-        line = ' '.join(str(error).split()).replace(str(path), '').strip(" '")
+        line = ' '.join(str(error).split()).replace(str(path), '').strip(" ':")
         raise ValueError(f'{path}: damaged, or no video that can be read: '
                          f'{line}.') from error
 

@@ -133,6 +133,15 @@ def test_progress_that_nobody_watches_is_lines_without_a_prefix(capsys):
     assert lines and lines[0].startswith('Training: 1/4 ')
 
 
+def test_a_bar_within_a_bar_is_lines_without_control_codes(capsys):
+    with (files.progress(total=2, desc='Photographs') as outer,
+          files.progress(total=4, desc='Frames') as inner):
+        outer.delay = inner.delay = 0
+        inner.update()
+        inner.refresh()
+    assert '\x1b' not in capsys.readouterr().err
+
+
 def test_lines_of_a_list(tmp_path):
     path = tmp_path / 'list.txt'
     path.write_bytes('a\n\nß\r\nb'.encode('utf-16'))
