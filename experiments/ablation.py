@@ -32,7 +32,10 @@ from dmenet_tf.evaluate import figures
 ROWS = {'b': ('B', None), 'bd': ('BD', 'b'), 'bdc': ('BDC', 'bd'),
         'bdcs': ('BDCS', 'bdc'), 'bdcs_no_aux': ('BDCS without L_aux', 'bdcs'),
         'photographs_b': ('B, `photographs`', 'b'),
-        'photographs_bds': ('BDS, `photographs`', 'photographs_b')}
+        'photographs_bds': ('BDS, `photographs`', 'photographs_b'),
+        'gaussian': ('B, Gaussian blur alone', 'b'),
+        'linear': ('B, blurred in linear light', 'b'),
+        'highlights': ('B, linear light, highlights lifted', 'linear')}
 SEEDS = (1, 2)
 # Heading -> (protocol, score).
 COLUMNS = {'CUHK accuracy': ('cuhk', 'accuracy'),

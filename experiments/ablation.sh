@@ -7,11 +7,12 @@
 #
 # The rows b, bd, bdc, bdcs_no_aux and bdcs have the paper's losses and weights,
 # photographs_b and photographs_bds those of --preset=photographs, which leaves
-# C out. Rows whose spread is measured are trained with two seeds: NAME_1 and
+# C out; gaussian, linear and highlights are b on the same scenes rendered
+# otherwise. Rows whose spread is measured are trained with two seeds: NAME_1 and
 # NAME_2. A row that is there is not trained again; one that was interrupted
 # goes on: run the same command again. ablation.py writes the table.
 #
-# DATA, WORK, PYTHON, TRAIN  as of models.sh.
+# DATA, RGBD, WORK, PYTHON, RENDER, TRAIN  as of models.sh.
 # REAL         D_R besides CUHK: absolute paths, separated by commas. Default:
 #              $DATA/real/shallow,$DATA/real/bsds500
 # RTF          a folder of RTF to score on. Default: $DATA/rtf
@@ -52,6 +53,14 @@ two_seeds() {  # NAME FLAGS...
     row "${both}_2" --seed=2 "$@"
 }
 
+rendered() {  # NAME FLAGS...
+    name=$1
+    shift
+    render "$name" --input_dir="$RGBD" --split=train --count=450 --seed=2 "$@"
+    row "${name}_1" --seed=1 --lambda_adv=0 --lambda_C=0 --lambda_S=0 \
+        --synthetic="$name"
+}
+
 train start --preset=photographs --width="${WIDTH:-32}" --refine_blocks=1 --lambda_S=0 \
     --lambda_adv=0 --steps="${START_STEPS:-500}"
 two_seeds b --lambda_adv=0 --lambda_C=0 --lambda_S=0
@@ -61,4 +70,7 @@ row bdcs_no_aux_1 --seed=1 --vgg19="$vgg" --lambda_C=1e-4 --lambda_aux=0
 two_seeds bdcs --vgg19="$vgg" --lambda_C=1e-4
 two_seeds photographs_b --preset=photographs --lambda_adv=0 --lambda_S=0
 two_seeds photographs_bds --preset=photographs
+rendered gaussian --kernel=gaussian
+rendered linear --linear_light
+rendered highlights --linear_light --highlights=6
 "$python" "$root/experiments/ablation.py" . "$RTF"

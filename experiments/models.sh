@@ -24,7 +24,6 @@ set -eu
 # shellcheck source=experiments/places.sh
 . "$(dirname "$0")/places.sh"
 WORK=$(absolute "${WORK:-runs/models}")
-RGBD=$(absolute "${RGBD:-$DATA/rgbd}")
 TEXTURES=$(absolute "${TEXTURES:-$DATA/textures/sharp}")
 CUHK=$(absolute "${CUHK:-$DATA/cuhk/train}")
 ONERA=$(absolute "${ONERA:-$DATA/onera_dfd}")
@@ -48,19 +47,6 @@ split_cuhk() {
         mkdir -p "$set/${part##*/}"
         ln -sf "$file" "$set/${part##*/}/$name"
     done
-}
-
-syndof() {  # NAME FLAGS...
-    name=$1
-    shift
-    grep -qs '"complete": true' "$name/dataset.json" && return
-    echo "Making $name."
-    "$python" -m dmenet_tf.syndof --output_dir="$name" "$@"
-}
-
-render() {  # NAME FLAGS...
-    # shellcheck disable=SC2086
-    syndof "$@" --max_size=640 --kernel=mixed ${RENDER:-}
 }
 
 label_onera() {

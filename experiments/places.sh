@@ -1,5 +1,5 @@
-# What models.sh and ablation.sh begin with, read by both: where the library,
-# Python and the data are.
+# What the scripts beside it begin with: where the library, Python and the data
+# are, and how renders are made once.
 #   DATA    a folder of data sets; the heads of the scripts say of which.
 #           Default: DATA
 #   PYTHON  an interpreter with requirements.txt. Default: python3
@@ -16,3 +16,19 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 python=$(absolute "$(command -v "${PYTHON:-python3}")")
 DATA=$(absolute "${DATA:-DATA}")
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+RGBD=$(absolute "${RGBD:-$DATA/rgbd}")
+
+syndof() {  # NAME FLAGS...
+    name=$1
+    shift
+    grep -qs '"complete": true' "$name/dataset.json" && return
+    echo "Making $name."
+    "$python" -m dmenet_tf.syndof --output_dir="$name" "$@"
+}
+
+render() {  # NAME FLAGS...
+    name=$1
+    shift
+    # shellcheck disable=SC2086
+    syndof "$name" --max_size=640 --kernel=mixed "$@" ${RENDER:-}
+}

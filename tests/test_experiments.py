@@ -248,9 +248,16 @@ def test_rows_of_the_ablation_differ_in_their_losses_alone(
     told = {'PYTHON': str(python), 'WORK': f'{tmp_path}/work', 'STEPS': '7',
             'DATA': '/data', 'VGG': 'none'}
     assert script('ablation.sh', **told).returncode == 0
-    *trained, scored = [line.split() for line in log.read_text().splitlines()]
+    *made, scored = [line.split() for line in log.read_text().splitlines()]
     assert scored[-2:] == ['.', '/data/rtf']
-    found = {words[3].split('/')[-1]: resolved(words[2:]) for words in trained}
+    rendered = [words[2:] for words in made if 'dmenet_tf.syndof' in words]
+    assert [words[0] for words in rendered] == [
+        '--output_dir=gaussian', '--output_dir=linear',
+        '--output_dir=highlights']
+    assert [words[-1] for words in rendered] == [
+        '--kernel=gaussian', '--linear_light', '--highlights=6']
+    found = {words[3].split('/')[-1]: resolved(words[2:]) for words in made
+             if 'dmenet_tf.train' in words}
     start = found.pop('start')
     assert (start.width, start.steps, start.encoder_norm) == (32, 500, True)
     rows = {name: (c.lambda_adv, c.lambda_C, c.lambda_S, c.lambda_aux, c.seed)
@@ -262,15 +269,22 @@ def test_rows_of_the_ablation_differ_in_their_losses_alone(
         'bdcs_no_aux_1': (1e-3, 1e-4, 2e-2, 0, 1),
         'photographs_b_1': (0, 0, 0, 1, 1), 'photographs_b_2': (0, 0, 0, 1, 2),
         'photographs_bds_1': (1e-3, 0, 0.5, 1, 1),
-        'photographs_bds_2': (1e-3, 0, 0.5, 1, 2)}
+        'photographs_bds_2': (1e-3, 0, 0.5, 1, 2),
+        'gaussian_1': (0, 0, 0, 1, 1), 'linear_1': (0, 0, 0, 1, 1),
+        'highlights_1': (0, 0, 0, 1, 1)}
     for name, c in found.items():
         assert (c.steps, c.learning_rate, c.schedule) == (7, 5e-4, 'constant')
         assert c.preset == ('photographs' if 'photo' in name else 'paper')
+        renders = name.partition('_')[0]
+        assert c.synthetic == [renders if f'--output_dir={renders}' in {
+            words[0] for words in rendered} else 'rooms']
         assert c.real == ['/data/real/shallow', '/data/real/bsds500',
                           'cuhk450/image']
     log.unlink()
     assert script('ablation.sh', **told).returncode == 0
-    assert [line.split() for line in log.read_text().splitlines()] == [scored]
+    again = [line.split() for line in log.read_text().splitlines()]
+    assert [words for words in again if 'dmenet_tf.train' in words] == []
+    assert again[-1] == scored
 
 
 def test_own_pictures_are_20_and_measured_on_those_set_aside(
