@@ -14,8 +14,7 @@
 # 12 minutes on two cores (Intel Xeon, AVX-512) beside two other programs. On the
 # 54 the accuracy at .76 px for all rises from .8555 to .8677 (the difference
 # +.012, 95 % interval +.003 to +.021), mAP from .9798 to .9816 (-.000 to +.004);
-# the accuracy at the paper's tau, relative to each map, falls from .8603 to .8390:
-# masks say that a pixel is blurred, not that it is less blurred than another.
+# the accuracy at the paper's tau, relative to each map, falls from .8603 to .8390.
 # In 300 steps with --ema=0.998, an average longer than the training: +.008 (+.003
 # to +.014), +.002, -.003 (-.009 to +.003).
 set -eu
