@@ -11,9 +11,11 @@ them use as many threads as one process would: with fewer, sums of float32 are
 made in another order, and maps differ in their last bits.
 """
 
+import atexit
 import contextlib
 import dataclasses
 import functools
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -131,5 +133,12 @@ def _run(function, setup, number, job, shared):
 def _load(setup):
     from dmenet_tf import runtimes, weights
     command.quieten_decoders()
+    atexit.register(_forget)
     model = weights.load_model(setup.model)
     return model, runtimes.make_runner(model, *setup.engine)
+
+
+def _forget():
+    """Before TensorFlow ends: its functions complain when they outlive it."""
+    _load.cache_clear()
+    gc.collect()
