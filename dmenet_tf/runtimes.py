@@ -106,13 +106,28 @@ def run_onnx(content: bytes) -> Runner:
 
 def _openvino_runner(folded, runtime, precision, photographs):
     try:
-        import openvino
+        graph = _openvino_graph(folded)
     except ImportError as error:
         raise ImportError(f'--runtime={runtime} needs OpenVINO: '
                           "pip install 'dmenet_tf[openvino]'.") from error
-    graph = _openvino_graph(folded)
     if runtime == 'openvino_int8':
         graph = _quantised(graph, photographs)
+    if precision == 'float32':
+        program = _openvino_program(graph, precision)
+        return lambda batch: program(np.asarray(batch, np.float32))[0]
+    start, rest = _first_convolution_apart(graph)
+    start = _openvino_program(start, 'float32')
+    rest = _openvino_program(rest, precision)
+
+    def run(batch):
+        batch = np.asarray(batch, np.float32)
+        features = start(batch, share_outputs=True)[0]
+        return rest([batch, features], share_inputs=True)[0]
+    return run
+
+
+def _openvino_program(graph, precision):
+    import openvino
     wanted = openvino.Type.bf16 if precision == 'bfloat16' else (
         openvino.Type.f32)
     program = openvino.Core().compile_model(
@@ -122,7 +137,27 @@ def _openvino_runner(folded, runtime, precision, photographs):
         raise ValueError(
             f'OpenVINO does not compute in {precision} on this CPU: take '
             '--precision=float32, or --runtime=tensorflow.')
-    return lambda batch: program(np.asarray(batch, np.float32))[0]
+    return program
+
+
+def _first_convolution_apart(graph):
+    """Two graphs: image -> features of conv1_1; image, features -> sigma.
+
+    Its grey levels need more than 8 bits, see networks, and the plugin has one
+    precision for a graph.
+    """
+    import openvino
+    rest = graph.clone()
+    features, cut = (next(node.output(0) for node in part.get_ordered_ops()
+                          if node.get_type_name() == 'Relu')
+                     for part in (graph, rest))
+    start = openvino.Model([features], graph.get_parameters())
+    given = openvino.opset13.parameter(cut.get_partial_shape(),
+                                       openvino.Type.f32)
+    for reader in cut.get_target_inputs():
+        reader.replace_source_output(given.output(0))
+    return start, openvino.Model(rest.get_results(),
+                                 [*rest.get_parameters(), given])
 
 
 def _openvino_graph(model):

@@ -83,10 +83,11 @@ def test_bad_runtimes_are_refused(model, monkeypatch):
 
 @pytest.mark.long
 @pytest.mark.extra
-def test_openvino_computes_in_bfloat16_or_says_that_it_cannot():
+@pytest.mark.parametrize('name', ['small', 'base'])
+def test_openvino_computes_in_bfloat16_or_says_that_it_cannot(name):
     """Where it can, the map is within what engines says of it."""
     openvino = pytest.importorskip('openvino')
-    model = weights.load_model()
+    model = weights.load_model(name)
     can = 'BF16' in openvino.Core().get_property(
         'CPU', 'OPTIMIZATION_CAPABILITIES')
     if not can:
