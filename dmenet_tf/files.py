@@ -215,12 +215,19 @@ def _decoded(line):
 
 
 class _Lines:
-    """A stand-in for a terminal: tqdm's updates become lines on stderr."""
+    """A stand-in for a terminal: tqdm's updates become lines on stderr.
+
+    Of one count there is one line: tqdm says the last again when it closes.
+    """
+
+    said = None
 
     def write(self, text):
         text = text.replace('\x1b[A', '').strip('\r\n ')  # Up a line.
-        if text:
+        count = text.partition('/')[0]
+        if text and count != self.said:
             print(text, file=sys.stderr, flush=True)
+            self.said = count
 
     def flush(self):
         pass

@@ -9,25 +9,13 @@ from absl import logging
 from PIL import Image
 from skimage import measure
 
-from dmenet_tf import files, made_with, metrics, optics, sigma_files
+from dmenet_tf import files, focus, made_with, metrics, optics, sigma_files
 
 # Suffix of each format's file, after the photograph's stem.
 FORMATS = {'npy': '.npy', 'png16': '_sigma16.png', 'tiff': '_sigma.tiff',
            'exr': '_sigma.exr', 'color': '_sigma.png',
            'overlay': '_overlay.png', 'normalized': '_normalized.png',
            'binary': '_binary.png', 'mask': '_mask.png'}
-# A pixel counts as sharp below this. In photographs that are in focus `small`
-# sees 0.2 to 0.8 px: the medians of 23 of Kodak's 24 pictures, so that each of
-# the 23 has most of its pixels, 51 % to 99.9 %, below 0.8. The other one is
-# two parrots before a background that is out of focus: median 2.1 px, 35 %
-# below. Blurred by 1 px, pictures have 13 % below (median of the 24; from 1 %
-# to 81 %); blurred by 2 px, none has more than 0.1 %.
-SHARP_SIGMA = 0.8  # px
-# A pixel counts as in focus up to this in a photograph whose longer side has
-# 1,000 px, and up to proportionally more or less in others: that one threshold
-# for all photographs of CUHK's training part (640 px) but 54 which scores best
-# with `small`: 0.88 px there.
-FOCUS_SIGMA = 1.2  # px
 _WRITERS = {'npy': sigma_files.write_npy, 'tiff': sigma_files.write_tiff,
             'png16': sigma_files.write_png, 'exr': sigma_files.write_exr}
 
@@ -36,7 +24,7 @@ def write(sigma: npt.NDArray[np.float32], kind: str,
           path: str | pathlib.Path,
           photograph: np.ndarray | None = None,
           max_sigma: float | None = None, said: str | None = None,
-          focus: tuple[float, float] | None = None) -> None:
+          mask_limits: tuple[float, float] | None = None) -> None:
     """Writes one map in one format, whole or not at all.
 
     Args:
@@ -49,20 +37,23 @@ def write(sigma: npt.NDArray[np.float32], kind: str,
             normalized  8-bit grey, the paper's d = sigma / 7 px
             binary      255 = blurred: above 0.3 max + 0.7 min [Section 5.3],
                         relative to this map, so never all of it
-            mask        255 = in focus, see focus_mask
+            mask        255 = in focus, see focus.mask
         path: Of the file.
-        photograph: [h, w, 3] in [0, 255], for `overlay` only.
+        photograph: [h, w, 3] in [0, 255], for `overlay` and `mask`.
         max_sigma: px at the bright end of the colours; None: the map's own
             largest, at least 1 px.
         said: What it was made with, see made_with.
-        focus: (low, high) px of focus_mask; None: focus_threshold for both.
+        mask_limits: (low, high) px of focus.mask; None: focus.threshold for
+            both, and all is white where the photograph is given and
+            focus.everywhere.
     """
     if kind == 'png16':
         _warn_of_cuts(sigma, path)
     if kind in _WRITERS:
         _WRITERS[kind](path, sigma, said=said)
         return
-    drawn = Image.fromarray(picture(sigma, kind, photograph, max_sigma, focus))
+    drawn = Image.fromarray(picture(sigma, kind, photograph, max_sigma,
+                                    mask_limits))
     with files.atomic_path(path) as temporary:
         drawn.save(temporary, compress_level=3,
                    pnginfo=made_with.png_info(said))
@@ -80,19 +71,19 @@ def _warn_of_cuts(sigma, path):
 def picture(sigma: npt.NDArray[np.float32], kind: str,
             photograph: np.ndarray | None = None,
             max_sigma: float | None = None,
-            focus: tuple[float, float] | None = None
+            mask_limits: tuple[float, float] | None = None
             ) -> npt.NDArray[np.uint8]:
     """Draws one map in one of the formats that are pictures.
 
     Args:
-        sigma, kind, photograph, max_sigma, focus: See write.
+        sigma, kind, photograph, max_sigma, mask_limits: See write.
 
     Returns:
         uint8, [h, w] or [h, w, 3]; with a bar it is wider, and may be higher.
     """
     if kind == 'mask':
-        return focus_mask(sigma,
-                          *(focus or 2 * [focus_threshold(sigma.shape)]))
+        return focus.mask(sigma,
+                          *(mask_limits or _mask_limits(sigma, photograph)))
     if kind == 'normalized':
         defocus = optics.defocus_from_sigma(sigma, 'sigma7')
         return np.round(np.clip(defocus, 0, 1) * 255).astype(np.uint8)
@@ -108,6 +99,12 @@ def picture(sigma: npt.NDArray[np.float32], kind: str,
     return with_color_bar(colors, max_sigma)
 
 
+def _mask_limits(sigma, photograph):
+    if photograph is not None and focus.everywhere(sigma, photograph):
+        return 2 * [float(sigma.max())]
+    return 2 * [focus.threshold(sigma.shape)]
+
+
 def is_blurred(sigma: np.ndarray) -> npt.NDArray[np.bool_]:
     """sigma > tau = 0.3 max + 0.7 min, per map [Lee 2019, Section 5.3].
 
@@ -115,36 +112,6 @@ def is_blurred(sigma: np.ndarray) -> npt.NDArray[np.bool_]:
     is as sharp everywhere has its whole as its sharpest region.
     """
     return sigma > metrics.threshold(sigma)
-
-
-def focus_threshold(shape: tuple[int, ...]) -> float:
-    """sigma up to which a pixel of a photograph is in focus, px.
-
-    It grows with the photograph, as the pixels of the same view do: what
-    nobody sees who looks at the whole is in focus. It is never below
-    SHARP_SIGMA, which sharp pixels of small photographs have too.
-
-    Args:
-        shape: (h, w, ...) of the photograph.
-    """
-    return max(FOCUS_SIGMA * max(shape[:2]) / 1000, SHARP_SIGMA)
-
-
-def focus_mask(sigma: np.ndarray, low: float,
-               high: float) -> npt.NDArray[np.uint8]:
-    """Where a photograph is in focus: 255 there, 0 where it is blurred.
-
-    Args:
-        sigma: [h, w] px.
-        low, high: px, low <= high: 255 up to low, 0 from high on, a straight
-            line between; where they are equal, that sigma is in focus.
-
-    Returns:
-        uint8 [h, w].
-    """
-    if low == high:
-        return np.where(sigma <= low, 255, 0).astype(np.uint8)
-    return np.round(np.interp(sigma, [low, high], [255, 0])).astype(np.uint8)
 
 
 def color_sigma(sigma: np.ndarray,
@@ -231,8 +198,8 @@ def summarise(sigma: np.ndarray, photograph: str) -> Summary:
     """Puts a map into a few figures.
 
     Sharpness is judged at full size. A map of several scales has there what
-    full size said: whatever is below SHARP_SIGMA at a reduced scale was looked
-    at again at the next, see scales.
+    full size said: whatever is below focus.SHARP_SIGMA at a reduced scale was
+    looked at again at the next, see scales.
 
     Args:
         sigma: [h, w] px of the photograph.
@@ -240,11 +207,11 @@ def summarise(sigma: np.ndarray, photograph: str) -> Summary:
 
     Returns:
         Summary. `*_px` are px of the photograph. `sharp_share` is the share
-        of pixels with sigma below SHARP_SIGMA; `sharpest_*` the box around
-        the largest connected region that is not `is_blurred`; `sharpness` =
-        1 / (1 + s) in (0, 1], s being the 10th percentile of sigma: a
-        portrait before a soft background is a sharp photograph, a shaken or
-        misfocused one is not.
+        of pixels with sigma below focus.SHARP_SIGMA; `sharpest_*` the box
+        around the largest connected region that is not `is_blurred`;
+        `sharpness` = 1 / (1 + s) in (0, 1], s being the 10th percentile of
+        sigma: a portrait before a soft background is a sharp photograph, a
+        shaken or misfocused one is not.
     """
     # An even map has no threshold: then everything is the sharpest region.
     regions = measure.label(~is_blurred(sigma), connectivity=1)
@@ -252,7 +219,7 @@ def summarise(sigma: np.ndarray, photograph: str) -> Summary:
     rows, columns = np.nonzero(regions == largest)
     p10, median, p95 = np.percentile(sigma, [10, 50, 95])
     rounded = [round(float(x), 4) for x in (
-        sigma.mean(), median, p95, (sigma < SHARP_SIGMA).mean())]
+        sigma.mean(), median, p95, (sigma < focus.SHARP_SIGMA).mean())]
     return Summary(
         photograph, sigma.shape[1], sigma.shape[0], *rounded,
         int(columns.min()), int(rows.min()), int(np.ptp(columns)) + 1,

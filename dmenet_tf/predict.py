@@ -40,6 +40,7 @@ from PIL import Image
 from dmenet_tf import (
     command,
     files,
+    focus,
     images,
     jobs,
     maps,
@@ -60,7 +61,7 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
                     kinds: Collection[str],
                     scales: int | str = 'auto', tile: int | None = None,
                     max_sigma: float | None = None,
-                    focus: tuple[float, float] | None = None,
+                    mask_limits: tuple[float, float] | None = None,
                     mask_layout: str = 'beside',
                     on_summary: Callable[[jobs.Job, maps.Summary],
                                          None] | None = None,
@@ -74,7 +75,7 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
         model: A public model, see weights.load_model.
         kinds: Formats to write, of maps.FORMATS.
         scales, tile: See estimation.estimate; tile None: as needed.
-        max_sigma, focus: See maps.write.
+        max_sigma, mask_limits: See maps.write.
         mask_layout: See map_path.
         on_summary: Called with (job, maps.Summary) of every map, if given.
         runner: See runtimes.make_runner; None: TensorFlow.
@@ -101,7 +102,8 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
         photograph, sigma = result
         for kind in kinds:
             maps.write(sigma, kind, map_path(job, kind, mask_layout),
-                       photograph, max_sigma, job.settings, focus)
+                       photograph, max_sigma, job.settings,
+                       mask_limits)
         if on_summary:
             on_summary(job, maps.summarise(sigma, str(job.photograph)))
         return map_path(job, _shown(kinds), mask_layout)
@@ -112,16 +114,18 @@ def map_photographs(todo: Iterable[jobs.Job], model: 'keras.Model',
 def map_videos(todo: Iterable[jobs.Job], model: 'keras.Model',
                kinds: Collection[str], scales: int | str = 'auto',
                tile: int | None = None, max_sigma: float | None = None,
-               focus: tuple[float, float] | None = None,
+               mask_limits: tuple[float, float] | None = None,
                runner: Callable[[np.ndarray], np.ndarray] | None = None
                ) -> Iterator[jobs.Outcome]:
     """Maps videos frame by frame; a bad file costs a line.
 
     Args:
-        todo, model, kinds, scales, tile, focus, runner: See map_photographs;
-            of the kinds those of VIDEO_FORMATS are made.
+        todo, model, kinds, scales, tile, runner: See map_photographs; of the
+            kinds those of VIDEO_FORMATS are made.
         max_sigma: px at the bright end of the colours, of all frames; None:
             the network's largest sigma.
+        mask_limits: See maps.write; None: focus.threshold for both, in every
+            frame, so that no frame's mask jumps.
 
     Yields, Raises:
         See map_photographs.
@@ -130,13 +134,14 @@ def map_videos(todo: Iterable[jobs.Job], model: 'keras.Model',
         kinds = _formats(job, kinds)
         try:
             _map_video(job, model, kinds, scales, tile,
-                       max_sigma or optics.MAX_SIGMA, focus, runner)
+                       max_sigma or optics.MAX_SIGMA, mask_limits, runner)
             yield jobs.Outcome(job, made=map_path(job, _shown(kinds)))
         except (ValueError, FileNotFoundError) as error:
             yield jobs.Outcome(job, str(error))
 
 
-def _map_video(job, model, kinds, scales, tile, max_sigma, focus, runner):
+def _map_video(job, model, kinds, scales, tile, max_sigma, mask_limits,
+               runner):
     from dmenet_tf import estimation
     rate, count = video.frame_rate(job.photograph)
     shown = files.progress(video.frames(job.photograph), total=count or None,
@@ -151,7 +156,8 @@ def _map_video(job, model, kinds, scales, tile, max_sigma, focus, runner):
                 frame, model, scales,
                 estimation.AUTO if tile is None else tile, runner)
             for kind in kinds:
-                drawn = maps.picture(sigma, kind, frame, max_sigma, focus)
+                limits = mask_limits or 2 * (focus.threshold(sigma.shape),)
+                drawn = maps.picture(sigma, kind, frame, max_sigma, limits)
                 append[kind](np.stack([drawn] * 3, -1) if drawn.ndim == 2
                              else drawn)
         if not append:
@@ -229,9 +235,11 @@ def define_flags() -> None:
     flags.DEFINE_float(
         'mask_below', None, 'The mask is white where sigma is at most this, '
         'px of the photograph. By default '
-        f'{maps.FOCUS_SIGMA} px for a longer side of 1000 px and '
+        f'{focus.FOCUS_SIGMA} px for a longer side of 1000 px and '
         'proportionally more or less, at least '
-        f'{maps.SHARP_SIGMA} px.', lower_bound=0)
+        f'{focus.SHARP_SIGMA} px, and a photograph of which nothing that can '
+        'be seen is more blurred than that is white everywhere.',
+        lower_bound=0)
     flags.DEFINE_string(
         'mask_soft', None, 'LOW,HIGH: a soft mask, white up to LOW px of '
         'sigma and black from HIGH px on.')
@@ -265,7 +273,7 @@ def main(arguments: list[str]) -> int:
     # What is wrong is said before anything is read.
     jobs.value_range()
     workers.check_flags()
-    focus = _focus()
+    mask_limits = _mask_limits()
     found, failed = jobs.from_flags(arguments, possible_maps)
     _check_videos(found)
     if 'exr' in flag.format:
@@ -276,7 +284,7 @@ def main(arguments: list[str]) -> int:
     summary = summary_file.SummaryFile(flag.summary) if flag.summary else None
     todo = found if flag.overwrite else unmapped(
         found, flag.format, summary, flag.mask_layout)
-    outcomes = _map(found, todo, focus, summary) if todo else ()
+    outcomes = _map(found, todo, mask_limits, summary) if todo else ()
     status = jobs.complete(outcomes, len(todo), len(found) - len(todo),
                            failed)
     if summary:
@@ -284,7 +292,7 @@ def main(arguments: list[str]) -> int:
     return status
 
 
-def _focus():
+def _mask_limits():
     """(low, high) of the mask by its flags; None for the default."""
     flag = flags.FLAGS
     soft = command.low_high('mask_soft', 'sigma in px of white and of black')
@@ -298,11 +306,11 @@ def _focus():
     return soft if flag.mask_below is None else 2 * (flag.mask_below,)
 
 
-def _map(found, todo, focus, summary):
+def _map(found, todo, mask_limits, summary):
     """Outcomes of what is to be done, photographs first."""
     flag = flags.FLAGS
-    how = {'scales': jobs.scales(), 'tile': flag.tile, 'focus': focus,
-           'max_sigma': flag.max_sigma}
+    how = {'scales': jobs.scales(), 'tile': flag.tile,
+           'mask_limits': mask_limits, 'max_sigma': flag.max_sigma}
     reading = {'mask_layout': flag.mask_layout, 'develop': flag.develop,
                'value_range': jobs.value_range()}
     if workers.asked():

@@ -59,18 +59,15 @@ def halved(image: np.ndarray) -> npt.NDArray[np.float32]:
     """Means of 2x2 px; an odd side repeats its last row or column.
 
     Args:
-        image: [h, w, 3].
+        image: [h, w, c].
 
     Returns:
-        [ceil(h/2), ceil(w/2), 3].
+        [ceil(h/2), ceil(w/2), c].
     """
     odd = [(0, n % 2) for n in image.shape[:2]]
     image = np.pad(image, [*odd, (0, 0)], 'edge')
-    total = np.zeros((image.shape[0] // 2, image.shape[1] // 2, 3), np.float32)
-    for y in (0, 1):
-        for x in (0, 1):
-            total += image[y::2, x::2]
-    return total / 4
+    return sum(image[y::2, x::2].astype(np.float32)
+               for y in (0, 1) for x in (0, 1)) / 4
 
 
 def doubled(sigma: npt.NDArray[np.float32],

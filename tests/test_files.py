@@ -130,7 +130,8 @@ def test_progress_that_nobody_watches_is_lines_without_a_prefix(capsys):
         bar.update()
         bar.refresh()
     lines = capsys.readouterr().err.splitlines()
-    assert lines and lines[0].startswith('Training: 1/4 ')
+    # Closing says the last count once more.
+    assert len(lines) == 1 and lines[0].startswith('Training: 1/4 ')
 
 
 def test_a_bar_within_a_bar_is_lines_without_control_codes(capsys):

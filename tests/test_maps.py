@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 from scipy import ndimage
 
-from dmenet_tf import estimation, images, maps, scales, sigma_files
+from dmenet_tf import estimation, focus, images, maps, scales, sigma_files
 
 SAMPLES = pathlib.Path(__file__).parents[1] / 'data/samples/photographs'
 RNG = np.random.default_rng(0)
@@ -76,20 +76,14 @@ def test_binary_is_blurred_above_the_papers_threshold(tmp_path):
     np.testing.assert_array_equal(mask, 255 * (tau < SIGMA))
 
 
-@pytest.mark.parametrize('focus, codes', [
+@pytest.mark.parametrize('limits, codes', [
     ((1.0, 1.0), [255, 255, 0, 0]), ((1.0, 3.0), [255, 255, 128, 0])])
-def test_a_mask_is_white_where_it_is_in_focus(tmp_path, focus, codes):
+def test_a_mask_is_white_where_it_is_in_focus(tmp_path, limits, codes):
     path = tmp_path / 'a_mask.png'
-    maps.write(np.float32([[0, 1, 2, 3]]), 'mask', path, focus=focus)
+    maps.write(np.float32([[0, 1, 2, 3]]), 'mask', path, mask_limits=limits)
     with Image.open(path) as picture:
         assert picture.mode == 'L'
         np.testing.assert_array_equal(np.asarray(picture), [codes])
-
-
-@pytest.mark.parametrize('shape, below', [
-    ((600, 1000, 3), 1.2), ((4000, 3000), 4.8), ((100, 100), 0.8)])
-def test_the_mask_of_an_enlarged_photograph_is_the_same(shape, below):
-    assert maps.focus_threshold(shape) == pytest.approx(below)
 
 
 @pytest.mark.parametrize('even, code', [(0.4, 255), (3.0, 0)])
@@ -146,14 +140,14 @@ def test_summary_by_hand():
 def test_an_even_map_has_no_threshold_and_is_all_sharpest(even):
     sigma = np.full((3, 4), even, np.float32)
     got = maps.summarise(sigma, 'a.jpg')
-    assert got.sharp_share == (even < maps.SHARP_SIGMA)
+    assert got.sharp_share == (even < focus.SHARP_SIGMA)
     assert got.sharpness == pytest.approx(1 / (1 + even), abs=1e-4)
     assert (got.sharpest_width, got.sharpest_height) == (4, 3)
 
 
 def test_what_is_sharp_at_any_scale_is_judged_at_full_size():
     """Below the threshold of a coarser scale the finer one decides alone."""
-    seen = np.array([0.0, maps.SHARP_SIGMA], np.float32)
+    seen = np.array([0.0, focus.SHARP_SIGMA], np.float32)
     np.testing.assert_array_equal(scales.finer_weight(2 * seen), 1)
 
 

@@ -18,6 +18,7 @@ from PIL import ExifTags, Image
 import dmenet_tf
 from dmenet_tf import (
     estimation,
+    focus,
     images,
     jobs,
     maps,
@@ -138,7 +139,7 @@ def test_masks_lie_as_reconstruction_tools_look_for_them(tmp_path, model):
     found, _ = jobs.find_jobs([folder], tmp_path / 'masks', recursive=True)
     kinds = ['npy', 'mask']
     outcomes = list(predict.map_photographs(
-        found, model, kinds, focus=(2.5, 2.5), mask_layout='colmap'))
+        found, model, kinds, mask_limits=(2.5, 2.5), mask_layout='colmap'))
     for outcome in outcomes:
         sigma = np.load(outcome.job.path('.npy'))
         name = outcome.job.photograph.relative_to(folder)
@@ -176,7 +177,7 @@ def test_the_summary_judges_sharpness_at_full_size(
     with table.open() as file:
         rows = list(csv.DictReader(file))
     sigma = np.load(tmp_path / 'out' / '0.npy')
-    share = (sigma < maps.SHARP_SIGMA).mean()
+    share = (sigma < focus.SHARP_SIGMA).mean()
     assert float(rows[0]['sharp_share']) == pytest.approx(share, abs=1e-4)
 
 

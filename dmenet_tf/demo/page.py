@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dmenet_tf import engines, maps, model_files
+from dmenet_tf import engines, focus, maps, model_files
 from dmenet_tf.applications import depth
 from dmenet_tf.demo import parts, scene_tab, told, work
 
@@ -178,7 +178,7 @@ def _build_mask(job):
     def begin(job):
         if job is None:
             return gr.update(), None, '', None
-        return (maps.focus_threshold(work.read_sigma(job).shape),
+        return (focus.threshold(work.read_sigma(job).shape),
                 *work.in_focus(job))
 
     job.change(parts.answered(begin), job, [below, picture, said, file],

@@ -21,6 +21,7 @@ import dmenet_tf
 from dmenet_tf import (
     deep_images,
     engines,
+    focus,
     images,
     jobs,
     maps,
@@ -193,7 +194,7 @@ def describe(job: jobs.Job) -> str:
     """
     sigma = read_sigma(job)
     height, width = sigma.shape
-    below = maps.focus_threshold(sigma.shape)
+    below = focus.threshold(sigma.shape)
     return (f'{job.photograph.name}, {width} x {height} px: sigma is '
             f'{sigma.min():.2f} to {sigma.max():.2f} px, half of it below '
             f'{np.median(sigma):.2f} px. {(sigma <= below).mean():.0%} of the '
@@ -206,7 +207,7 @@ def in_focus(job: jobs.Job, below: float | None = None
 
     Args:
         job: Of map_upload.
-        below: px; None: maps.focus_threshold.
+        below: px; None: focus.threshold.
 
     Returns:
         The photograph, darkened where it is blurred, with a frame around its
@@ -215,9 +216,9 @@ def in_focus(job: jobs.Job, below: float | None = None
     """
     sigma = read_sigma(job)
     if below is None:
-        below = maps.focus_threshold(sigma.shape)
+        below = focus.threshold(sigma.shape)
     path = predict.map_path(job, 'mask')
-    maps.write(sigma, 'mask', path, focus=(below, below))
+    maps.write(sigma, 'mask', path, mask_limits=(below, below))
     photograph, small = shown(job)
     light = np.where(small <= below, 1, _DIMMED)[..., None]
     picture = Image.fromarray((photograph * light).astype(np.uint8))

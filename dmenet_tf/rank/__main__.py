@@ -200,12 +200,14 @@ def _grouped(found):
     if per == 'folder':
         return groups.by_folder(paths)
     if per == 'burst':
-        shots = [one.shot or groups.NOTHING for one in found]
-        untimed = sum(shot.taken is None for shot in shots)
+        # Frames of videos have none.
+        photographs = [one.shot for one in found if one.shot]
+        untimed = sum(shot.taken is None for shot in photographs)
         if untimed:
-            print(f'{untimed} of {len(shots)} photographs do not say in EXIF '
-                  'when they were taken: each is a burst of its own.',
+            print(f'{untimed} of {len(photographs)} photographs do not say in '
+                  'EXIF when they were taken: each is a burst of its own.',
                   file=sys.stderr)
+        shots = [one.shot or groups.NOTHING for one in found]
         return groups.by_burst(paths, shots, flags.FLAGS.burst_seconds)
     return [''] * len(paths)
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from dmenet_tf import arrays, maps
+from dmenet_tf import arrays, focus
 
 if TYPE_CHECKING:  # TensorFlow takes seconds to import.
     from dmenet_tf.estimation import Model, Runner
@@ -40,7 +40,7 @@ class Score:
         width_px, height_px: Of the photograph.
         sharpest_px: Mean sigma of the sharpest square, px of a longer side of
             SIDE.
-        in_focus_share: Share of the pixels that maps.focus_threshold calls in
+        in_focus_share: Share of the pixels that focus.threshold calls in
             focus.
         left, top, side: The sharpest square, px of the photograph.
     """
@@ -116,7 +116,7 @@ def of_map(sigma: np.ndarray, shape: tuple[int, ...]) -> Score:
         width_px=shape[1], height_px=shape[0],
         sharpest_px=round(at_side(float(means.min()), longer), 4),
         in_focus_share=round(
-            float((sigma <= maps.focus_threshold(sigma.shape)).mean()), 4),
+            float((sigma <= focus.threshold(sigma.shape)).mean()), 4),
         left=round(left * grown), top=round(top * grown),
         side=round(side * grown))
 

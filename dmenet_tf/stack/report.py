@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dmenet_tf import files, maps
+from dmenet_tf import files, focus
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Focus:
         frame: Its name.
         mean_sigma_px: Of all its pixels.
         sharpest_tenth_px: The 10th percentile of sigma.
-        in_focus_share: Of its pixels, by maps.focus_threshold.
+        in_focus_share: Of its pixels, by focus.threshold.
         taken_share: Of the pixels, which are sharpest in this frame.
     """
 
@@ -36,7 +36,7 @@ def measure(name: str, sigma: np.ndarray) -> Focus:
         name: Of the frame.
         sigma: [h, w] px.
     """
-    below = maps.focus_threshold(sigma.shape)
+    below = focus.threshold(sigma.shape)
     return Focus(name, *(round(float(x), 4) for x in (
         sigma.mean(), np.percentile(sigma, 10), (sigma <= below).mean())))
 

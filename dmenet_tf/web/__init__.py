@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from dmenet_tf import maps, scales
+from dmenet_tf import focus, maps, scales
 
 VERSION = '1.30.0'  # Of the package onnxruntime-web.
 _RUNTIME = ('ort.wasm.min.mjs', 'ort-wasm-simd-threaded.mjs',
@@ -60,12 +60,12 @@ def settings(described: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         JSON values: `coarsest`, px that the network is given at most; `floor`,
-        `sharp_sigma` and `focus_sigma`, px, see scales and maps; `colors`, 256
+        `sharp_sigma` and `focus_sigma`, px, see scales and focus; `colors`, 256
         times red, green and blue; `about`, the line at the page's foot.
     """
     colors = maps.color_sigma(np.arange(256) / 255, 1)
     return {'coarsest': scales.COARSEST, 'floor': _FLOOR,
-            'sharp_sigma': maps.SHARP_SIGMA, 'focus_sigma': maps.FOCUS_SIGMA,
+            'sharp_sigma': focus.SHARP_SIGMA, 'focus_sigma': focus.FOCUS_SIGMA,
             'colors': colors.ravel().tolist(),
             'about': f'Network: {described["file"]}, SHA-256 '
                      f'{described["digest"][:12]}; its licence: '

@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 import dmenet_tf
-from dmenet_tf import engines, images, maps, scales
+from dmenet_tf import engines, focus, images, maps, scales
 
 pytestmark = [pytest.mark.extra, pytest.mark.long]
 pytest.importorskip('gradio')
@@ -50,7 +50,7 @@ def test_the_map_is_that_of_estimate(job, model):
 
 
 def test_the_map_is_told_in_two_sentences(job):
-    share = (work.read_sigma(job) <= maps.SHARP_SIGMA).mean()
+    share = (work.read_sigma(job) <= focus.SHARP_SIGMA).mean()
     assert work.describe(job).endswith(
         f'{share:.0%} of the pixels are in focus, sigma up to 0.8 px.')
 

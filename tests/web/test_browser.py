@@ -19,6 +19,7 @@ from PIL import Image
 from dmenet_tf import (
     estimation,
     export,
+    focus,
     images,
     inference,
     maps,
@@ -147,7 +148,7 @@ def test_its_map_is_that_of_python(page, tmp_path, model_file, size, factor):
 def test_its_mask_and_share_follow_the_slider(page, tmp_path):
     mapped(page, drawn(tmp_path, 40, 56))
     sigma = np.load(downloaded(page, 'npy', tmp_path))
-    assert page.inner_text('#limit') == f'{maps.SHARP_SIGMA:.2f}'
+    assert page.inner_text('#limit') == f'{focus.SHARP_SIGMA:.2f}'
     for limit in (0.5, 1.2, float(np.median(sigma))):
         page.evaluate('''limit => {
             const slider = document.getElementById('threshold');
@@ -158,7 +159,7 @@ def test_its_mask_and_share_follow_the_slider(page, tmp_path):
         assert page.inner_text('#share') == f'{100 * share:.0f} %'
         mask = images.read_image(downloaded(page, 'mask', tmp_path))
         np.testing.assert_array_equal(
-            mask[..., 0], maps.focus_mask(sigma, limit, limit))
+            mask[..., 0], focus.mask(sigma, limit, limit))
     assert page.is_checked('[name=view][value=mask]')
 
 

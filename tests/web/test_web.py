@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from dmenet_tf import export, maps, scales, web
+from dmenet_tf import export, focus, scales, web
 
 DESCRIBED = {'file': 'small-v9.npz', 'digest': 64 * 'a', 'licence': 'CC0'}
 RUNTIME = {name: name.encode() for name in web._RUNTIME}
@@ -58,8 +58,8 @@ def test_the_page_is_whole_and_names_its_network(folder, package):
 def test_the_page_knows_what_python_knows():
     said = web.settings(DESCRIBED)
     assert said['coarsest'] == scales.COARSEST
-    assert said['focus_sigma'] == maps.FOCUS_SIGMA
-    assert said['sharp_sigma'] == maps.SHARP_SIGMA
+    assert said['focus_sigma'] == focus.FOCUS_SIGMA
+    assert said['sharp_sigma'] == focus.SHARP_SIGMA
     expected = matplotlib.colormaps['viridis'](range(256))[:, :3].ravel()
     np.testing.assert_allclose(np.array(said['colors']) / 255, expected,
                                atol=0.5 / 255 + 1e-6)
