@@ -27,7 +27,10 @@ from dmenet_tf import engines, inference
 
 CALIBRATION_SIDE = 512  # px; larger photographs are cut to their middle
 CALIBRATION_PHOTOGRAPHS = 30
-SHAPES = 4  # So many are kept compiled by OpenVINO.
+# OpenVINO keeps as many shapes compiled, of at most so many pixels: each
+# program holds the memory of a pass.
+SHAPES = 2
+MOST_PIXELS = 2**19
 NARROW = 32  # Convolutions with fewer channels stay in float32.
 Runner = Callable[[np.ndarray], npt.NDArray[np.float32]]
 
@@ -126,7 +129,7 @@ def _openvino_function(graph, precision, share_outputs=False):
     """A function of arrays of any shape.
 
     A shape that comes again gets a program of its own, which is compiled in a
-    fraction of a second and up to 15 % faster.
+    fraction of a second and up to 15 % faster; but see MOST_PIXELS.
     """
     program = _openvino_program(graph, precision)
 
@@ -141,7 +144,8 @@ def _openvino_function(graph, precision, share_outputs=False):
     def run(*arrays):
         arrays = [np.ascontiguousarray(array, np.float32) for array in arrays]
         shapes = tuple(array.shape for array in arrays)
-        chosen = program_of(shapes) if shapes in seen else program
+        small = np.prod(shapes[0][:3]) <= MOST_PIXELS
+        chosen = program_of(shapes) if small and shapes in seen else program
         seen.add(shapes)
         return chosen(arrays, share_inputs=True,
                       share_outputs=share_outputs)[0]
