@@ -224,7 +224,7 @@ class _Lines:
 
     def write(self, text):
         text = text.replace('\x1b[A', '').strip('\r\n ')  # Up a line.
-        count = text.partition('/')[0]
+        count = text.rpartition(': ')[2].partition('/')[0]
         if text and count != self.said:
             print(text, file=sys.stderr, flush=True)
             self.said = count

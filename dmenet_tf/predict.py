@@ -124,8 +124,8 @@ def map_videos(todo: Iterable[jobs.Job], model: 'keras.Model',
             kinds those of VIDEO_FORMATS are made.
         max_sigma: px at the bright end of the colours, of all frames; None:
             the network's largest sigma.
-        mask_limits: See maps.write; None: focus.threshold for both, in every
-            frame, so that no frame's mask jumps.
+        mask_limits: See maps.write; None: focus.threshold for both in every
+            frame, so that masks do not jump.
 
     Yields, Raises:
         See map_photographs.
@@ -156,8 +156,10 @@ def _map_video(job, model, kinds, scales, tile, max_sigma, mask_limits,
                 frame, model, scales,
                 estimation.AUTO if tile is None else tile, runner)
             for kind in kinds:
-                limits = mask_limits or 2 * (focus.threshold(sigma.shape),)
-                drawn = maps.picture(sigma, kind, frame, max_sigma, limits)
+                # Without the frame a mask is by sigma alone.
+                drawn = maps.picture(sigma, kind,
+                                     None if kind == 'mask' else frame,
+                                     max_sigma, mask_limits)
                 append[kind](np.stack([drawn] * 3, -1) if drawn.ndim == 2
                              else drawn)
         if not append:

@@ -66,8 +66,12 @@ def halved(image: np.ndarray) -> npt.NDArray[np.float32]:
     """
     odd = [(0, n % 2) for n in image.shape[:2]]
     image = np.pad(image, [*odd, (0, 0)], 'edge')
-    return sum(image[y::2, x::2].astype(np.float32)
-               for y in (0, 1) for x in (0, 1)) / 4
+    total = np.zeros((image.shape[0] // 2, image.shape[1] // 2,
+                      image.shape[2]), np.float32)
+    for y in (0, 1):
+        for x in (0, 1):
+            total += image[y::2, x::2]
+    return total / 4
 
 
 def doubled(sigma: npt.NDArray[np.float32],

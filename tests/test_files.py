@@ -134,6 +134,17 @@ def test_progress_that_nobody_watches_is_lines_without_a_prefix(capsys):
     assert len(lines) == 1 and lines[0].startswith('Training: 1/4 ')
 
 
+def test_every_count_that_nobody_watches_is_a_line(capsys):
+    """Whatever the description, which may be a path."""
+    with files.progress(total=4, desc='runs/a: b/weights.npz') as bar:
+        bar.delay = 0
+        for _ in range(2):
+            bar.update()
+            bar.refresh()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[2] for line in lines] == ['1/4', '2/4']
+
+
 def test_a_bar_within_a_bar_is_lines_without_control_codes(capsys):
     with (files.progress(total=2, desc='Photographs') as outer,
           files.progress(total=4, desc='Frames') as inner):

@@ -11,6 +11,7 @@ iio = pytest.importorskip('imageio.v3')
 
 from dmenet_tf import (  # noqa: E402
     command,
+    focus,
     inference,
     made_with,
     maps,
@@ -136,6 +137,23 @@ def test_a_map_video_has_one_scale_for_all_frames(run, clip, toy_flag,
     assert (out / 'clip_sigma.mp4').stat().st_mtime_ns != made
 
 
+def test_masks_of_frames_are_by_sigma_alone(run, tmp_path, toy_flag):
+    """A photograph like these frames is in focus everywhere, see focus."""
+    frame = np.full((48, 256, 3), (60, 30, 30), np.uint8)  # sigma 1.2
+    stripes = np.where(np.arange(192) % 8 < 4, 0, 255)
+    frame[:, :192] = stripes[:, None] * [0, 1, 1]  # sigma 0
+    path = tmp_path / 'clip.mp4'
+    with video.writing(path, 4) as append:
+        append(frame)
+    [(_, seen)] = video.frames(path)
+    assert focus.everywhere(np.float32(seen[..., 0]) / 50, seen)
+    out = tmp_path / 'out'
+    assert run(predict, path, toy_flag, f'--output_dir={out}',
+               '--format=mask') == 0
+    [(_, mask)] = video.frames(out / 'clip_mask.mp4')
+    np.testing.assert_allclose(mask[24, [8, 240], 0], [255, 0], atol=3)
+
+
 def test_a_broken_video_costs_a_line(run, clip, toy_flag, tmp_path, capsys):
     broken = tmp_path / 'broken.mp4'
     broken.write_bytes(clip.read_bytes()[:900])
@@ -159,3 +177,11 @@ def test_the_sharpest_frames_come_first(run, clip, toy_flag, capsys):
         run(rank, clip, toy_flag, '--xmp')
     with pytest.raises(command.UsageError, match='such as 1s'):
         run(rank, clip, toy_flag, '--every=often')
+
+
+def test_frames_are_no_photographs_without_a_time(run, clip, toy_flag,
+                                                  tmp_path, capsys):
+    iio.imwrite(tmp_path / 'photo.png', np.full((48, 64, 3), 90, np.uint8))
+    assert run(rank, clip, tmp_path / 'photo.png', toy_flag, '--per=burst',
+               '--every=0.5s') == 0
+    assert '1 of 1 photographs do not say' in capsys.readouterr().err

@@ -29,53 +29,46 @@ flags.DEFINE_string('model', 'small', 'As load_model takes it.')
 flags.DEFINE_float('blur', 3, 'px.')
 
 
-def white(photograph, model, runner):
-    """Where the default's mask and the threshold's are white, and everywhere.
-
-    Returns:
-        Two masks [h, w], bool; whether the photograph is sharp as a whole.
-    """
-    sigma = dmenet_tf.estimate(photograph, model, runner=runner)
-    default, plain = (maps.picture(sigma, 'mask', given) == 255
-                      for given in (photograph, None))
-    return default, plain, focus.everywhere(sigma, photograph)
+def blurred_whole(sigma):
+    """Photographs of --sharp, blurred, and whether they should be black."""
+    for path in images.find_images(flags.FLAGS.sharp):
+        yield ndimage.gaussian_filter(
+            images.read_image(path), (sigma, sigma, 0)), sigma > 0
 
 
-def say(what, shares, whole):
-    shares = np.array(shares)
-    for name, column in zip(('default', 'threshold alone'), shares.T,
-                            strict=True):
+def with_truth():
+    """Photographs of --blur_masks, and where they should be black."""
+    folder = pathlib.Path(flags.FLAGS.blur_masks)
+    for path in images.find_images(folder / 'image'):
+        yield images.read_image(path), sigma_files.read_mask(
+            folder / 'gt' / f'{path.stem}.png')
+
+
+def measure(what, pairs, model, runner):
+    shares, whole = [], 0
+    for photograph, black in files.progress(pairs):
+        sigma = dmenet_tf.estimate(photograph, model, runner=runner)
+        shares.append([
+            ((maps.picture(sigma, 'mask', given) == 0) == black).mean()
+            for given in (photograph, None)])
+        whole += focus.everywhere(sigma, photograph)
+    for name, column in zip(('default', 'threshold alone'),
+                            np.transpose(shares), strict=True):
         print(f'{what}, {name}: mean {column.mean():.4f}, median '
               f'{np.median(column):.4f}, at least 95 % in '
               f'{(column >= 0.95).sum()} of {len(column)}; in focus as a '
-              f'whole: {sum(whole)}', flush=True)
+              f'whole: {whole}', flush=True)
 
 
 def main(_):
     flag = flags.FLAGS
     model = dmenet_tf.load_model(flag.model)
     runner = runtimes.make_runner(model)
-    for blur in (0, flag.blur) if flag.sharp else ():
-        shares, whole = [], []
-        for path in files.progress(images.find_images(flag.sharp)):
-            photograph = ndimage.gaussian_filter(
-                images.read_image(path), (blur, blur, 0))
-            default, plain, sharp = white(photograph, model, runner)
-            shares.append([(mask != bool(blur)).mean()
-                           for mask in (default, plain)])
-            whole.append(sharp)
-        say(f'sharp, blurred by {blur:g} px', shares, whole)
+    for sigma in (0, flag.blur) if flag.sharp else ():
+        measure(f'sharp, blurred by {sigma:g} px', blurred_whole(sigma),
+                model, runner)
     if flag.blur_masks:
-        folder, shares, whole = pathlib.Path(flag.blur_masks), [], []
-        for path in files.progress(images.find_images(folder / 'image')):
-            truth = sigma_files.read_mask(
-                folder / 'gt' / f'{path.stem}.png')
-            default, plain, sharp = white(images.read_image(path), model,
-                                          runner)
-            shares.append([(mask != truth).mean()
-                           for mask in (default, plain)])
-            whole.append(sharp)
-        say('blur masks', shares, whole)
+        measure('blur masks', with_truth(), model, runner)
 
 
 if __name__ == '__main__':
