@@ -165,7 +165,7 @@ def losses_of(devices):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.trainable = False
         trainer = steps.Trainer(nets, networks.build_content(4),
-                                lambda _: 1e-5)
+                                lambda _: 1e-6)  # Adam enlarges rounding.
     share = 2 // len(devices)
     mine = [tf.nest.map_structure(
         lambda x: tf.constant(x[i * share:(i + 1) * share]), batch)
