@@ -14,6 +14,7 @@ import importlib
 import logging as std_logging
 import math
 import os
+import pathlib
 import sys
 import textwrap
 import warnings
@@ -54,9 +55,10 @@ def run(main: Callable[[list[str]], int | None],
     define_flags()
     names = _own_flags(before)
     _open_streams()
-    quieten_decoders()
+    quieten_libraries()
     logging.use_absl_handler()
     logging.get_absl_handler().setFormatter(_PlainLines())
+    logging.get_absl_handler().python_handler.addFilter(_is_for_users)
     # What follows `--` is no flag.
     said = sys.argv[1:sys.argv.index('--')] if '--' in sys.argv else sys.argv
     try:
@@ -83,6 +85,13 @@ def run(main: Callable[[list[str]], int | None],
         print('Interrupted; the same command goes on from here.',
               file=sys.stderr)
         sys.exit(130)
+
+
+def _is_for_users(record):
+    """Not TensorFlow's own notes, such as how long a callback of it took."""
+    place = pathlib.Path(record.pathname).as_posix()
+    return (record.levelno >= std_logging.WARNING
+            or '/tensorflow/python/' not in place)
 
 
 class _PlainLines(std_logging.Formatter):
@@ -146,9 +155,13 @@ def _find_home(names):
                           else one for one in flag.value]
 
 
-def quieten_decoders() -> None:
-    """What they say to themselves does not tell which file it is of."""
-    warnings.filterwarnings('ignore', module=r'PIL|tifffile|imageio')
+def quieten_libraries() -> None:
+    """What they say to themselves does not tell which file it is of.
+
+    Nor does it concern a user which parts of TensorFlow will be replaced.
+    """
+    warnings.filterwarnings('ignore',
+                            module=r'PIL|tifffile|imageio|tensorflow\.lite')
     for name in ('tifffile', 'imagecodecs', 'PIL'):
         std_logging.getLogger(name).setLevel(std_logging.CRITICAL)
     # The libtiff that Pillow brought, or was linked to, prints by itself. On

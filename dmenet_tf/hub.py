@@ -4,6 +4,7 @@ What hub_folder writes can be read here. huggingface_hub, an extra, keeps what
 it fetched, and takes it from there without a network.
 """
 
+import logging
 import pathlib
 import re
 
@@ -36,9 +37,15 @@ def fetch(source: str) -> pathlib.Path:
         raise ImportError(f'{source} needs huggingface_hub: pip install '
                           "'dmenet_tf[hub]'.") from error
     repository, revision = named.groups()
+    log = logging.getLogger('huggingface_hub')
+    level = log.level
+    # The error says it all; each of five tries would say it, too.
+    log.setLevel(logging.ERROR)
     try:
         return pathlib.Path(huggingface_hub.hf_hub_download(
             repository, WEIGHTS, revision=revision))
     except (OSError, ValueError) as error:  # All of its own are one of them.
         said = ' '.join(str(error).split('\n')[0].split())
         raise OSError(f'{source}: {said or repr(error)}') from error
+    finally:
+        log.setLevel(level)

@@ -130,8 +130,7 @@ def build_estimator(b: keras.Model, convention: str) -> keras.Model:
     return keras.Model(image, sigma, name='dmenet')
 
 
-def fold(estimator: keras.Model,
-         precision: str | None = None) -> keras.Model:
+def fold(estimator: keras.Model, precision: str = 'float32') -> keras.Model:
     """The same public model with batch normalisation put into convolutions.
 
     kernel' = kernel / s, bias' = (bias - mean) / s + beta with
@@ -141,7 +140,7 @@ def fold(estimator: keras.Model,
     Args:
         estimator: What build_estimator or weights.load_model returns.
         precision: What it computes in, 'float32', 'bfloat16' or 'float16';
-            its weights and its map are float32. None: as Keras's policy says.
+            its weights and its map are float32.
 
     Returns:
         Model of the same signature.
@@ -158,7 +157,7 @@ def fold(estimator: keras.Model,
         arrays[name] = kernel, bias
     if precision == 'float16' and not built['encoder_norm']:
         _fit_to_float16(source, arrays)
-    with networks.policy(precision and _POLICIES[precision]):
+    with networks.policy(_POLICIES[precision]):
         folded = networks.build_blur_estimator(**built, folded=True)
     for name in networks.convolutions(folded):
         folded.get_layer(name).set_weights(arrays[name])

@@ -51,10 +51,10 @@ STRIDE = 16
 
 
 @contextlib.contextmanager
-def policy(name: str | None) -> Iterator[None]:
-    """Keras's policy for as long as the block lasts; None: as it is."""
+def policy(name: str) -> Iterator[None]:
+    """Keras's policy for as long as the block lasts."""
     before = keras.mixed_precision.global_policy()
-    keras.mixed_precision.set_global_policy(name or before)
+    keras.mixed_precision.set_global_policy(name)
     try:
         yield
     finally:

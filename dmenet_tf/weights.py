@@ -261,6 +261,9 @@ def _under(arrays, letter):
 def load_model(source: str | pathlib.Path = 'small') -> keras.Model:
     """The public model: RGB photograph in [0, 255] -> sigma in px.
 
+    It computes in float32 whatever Keras's policy is: an encoder without
+    normalisation leaves the range of float16 (inference.fold scales it).
+
     Args:
         source: Name of a bundled model, a weights file, the authors'
             checkpoint (DMENet_BDCS.npz), or a model of the Hugging Face hub,
@@ -278,11 +281,14 @@ def load_model(source: str | pathlib.Path = 'small') -> keras.Model:
     inference.check_tensorflow()
     path = model_files.find(source)
     arrays = variables.read_npz(path)
-    if foreign_weights.is_authors(arrays):
-        nets = foreign_weights.authors_networks(arrays, path)
-        return inference.build_estimator(nets.B, 'legacy15')
-    nets, metadata = _from_arrays(arrays, path, inference_only=True)
-    return inference.build_estimator(nets.B, metadata['convention'])
+    with networks.policy('float32'):
+        if foreign_weights.is_authors(arrays):
+            nets = foreign_weights.authors_networks(arrays, path)
+            convention = 'legacy15'
+        else:
+            nets, metadata = _from_arrays(arrays, path, inference_only=True)
+            convention = metadata['convention']
+        return inference.build_estimator(nets.B, convention)
 
 
 def describe(source: str | pathlib.Path = 'small') -> dict[str, Any]:

@@ -132,7 +132,7 @@ def _run(function, setup, number, job, shared):
 @functools.lru_cache(maxsize=1)
 def _load(setup):
     from dmenet_tf import runtimes, weights
-    command.quieten_decoders()
+    command.quieten_libraries()
     atexit.register(_forget)
     model = weights.load_model(setup.model)
     return model, runtimes.make_runner(model, *setup.engine)

@@ -33,6 +33,8 @@ def main(arguments):
         logging.set_verbosity(logging.INFO)
         logging.info('Step %d.', 3)
         logging.warning('a.tif: dark.')
+        exec(compile('logging.info("Callback: 3 us.")',
+                     '/lib/tensorflow/python/saver.py', 'exec'))
         import logging as others
         others.getLogger('PIL.TiffImagePlugin').error('More samples.')
     if arguments == ['nothing']:

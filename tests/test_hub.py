@@ -1,5 +1,6 @@
 """Models of the hub: what is asked for, and a cache laid out as the hub's."""
 
+import logging
 import shutil
 import sys
 import types
@@ -68,14 +69,16 @@ def test_without_the_extra_it_is_named(monkeypatch):
         "hf://me/net needs huggingface_hub: pip install 'dmenet_tf[hub]'.")
 
 
-def test_what_the_hub_says_is_one_line(monkeypatch):
+def test_what_the_hub_says_is_one_line(monkeypatch, caplog):
     def refuse(*arguments, **named):
+        logging.getLogger('huggingface_hub').warning('Try 2 of 5.')
         raise OSError('404  Client Error.\n\nRepository Not Found ...')
     monkeypatch.setitem(sys.modules, 'huggingface_hub',
                         types.SimpleNamespace(hf_hub_download=refuse))
     with pytest.raises(OSError) as caught:
         hub.fetch('hf://me/net')
     assert str(caught.value) == 'hf://me/net: 404 Client Error.'
+    assert not caplog.records
 
 
 @pytest.fixture

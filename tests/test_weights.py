@@ -218,6 +218,15 @@ def test_load_model_equals_the_network_it_was_saved_from(nets, saved):
     assert sigma.shape == (2, 37, 53, 1) and sigma.dtype == np.float32
 
 
+def test_load_model_computes_in_float32_under_every_policy(saved):
+    images = np.random.default_rng(0).integers(0, 256, (1, 37, 53, 3),
+                                               np.uint8)
+    expected = weights.load_model(saved).predict(images, verbose=0)
+    with networks.policy('mixed_float16'):
+        found = weights.load_model(saved).predict(images, verbose=0)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_b_alone_can_be_saved_in_half_precision(nets, tmp_path):
     path = tmp_path / 'half.npz'
     weights.save(path, networks.Networks(nets.B, None, None),

@@ -238,5 +238,5 @@ def _results(todo, workers, total):
         context = multiprocessing.get_context('spawn')
         with concurrent.futures.ProcessPoolExecutor(
                 min(workers, len(todo)), context,
-                command.quieten_decoders) as pool:
+                command.quieten_libraries) as pool:
             yield from bar(pool.map(score_job, todo))

@@ -259,20 +259,29 @@ def _print_table(rows):
 
 
 def _act(rows):
-    """Sidecars and files put elsewhere; how many failed."""
+    """Sidecars and files put elsewhere, and how many; how many failed."""
     flag, lines = flags.FLAGS, []
     if flag.xmp:
         lines += filter(None, (
             chosen.write_sidecar(row.seen.photograph,
                                  chosen.stars(row.seen.score.sharpest_px))
             for row in rows))
+        _tell(rows, lines, 'have their rating beside them')
     for name in ('move', 'copy', 'link'):
         if flag[name].value:
-            lines += chosen.place([row.seen.photograph for row in rows],
+            failed = chosen.place([row.seen.photograph for row in rows],
                                   flag[name].value, getattr(chosen, name))
+            _tell(rows, failed, f'are in {flag[name].value}')
+            lines += failed
     for line in lines:
         files.complain(line)
     return len(lines)
+
+
+def _tell(rows, failed, what):
+    """Not on stdout, which may be read as CSV."""
+    print(f'{len(rows) - len(failed)} of {len(rows)} photographs {what}.',
+          file=sys.stderr)
 
 
 def _save_reference(paths):

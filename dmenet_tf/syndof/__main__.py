@@ -226,7 +226,7 @@ def _print_reports(reports):
         elif report.problem:
             files.complain(report.problem)
     hint = '' if FLAGS.check else ' (--check prints them)'
-    print(f'{len(reports)} scenes: '
+    print(f'Scenes: {len(reports)}; '
           f'{sum(bool(r.problem) for r in reports)} cannot be used, '
           f'{sum(bool(r.warnings) for r in reports)} with warnings{hint}.')
 

@@ -118,7 +118,8 @@ def build_teacher(config: Config
     """
     if not config.teacher:
         return None
-    estimator = inference.fold(weights.load_model(config.teacher))
+    estimator = inference.fold(weights.load_model(config.teacher),
+                               config.precision.removeprefix('mixed_'))
     theirs = estimator.get_layer('sigma').convention
     ours = config.convention or 'sigma7'
 

@@ -90,7 +90,7 @@ def read(function, path):
 def work(folder, begin, end, seed):
     """The child: goes through files begin .. end - 1, a line for each."""
     from dmenet_tf import command
-    command.quieten_decoders()  # As every command does.
+    command.quieten_libraries()  # As every command does.
     logging.set_verbosity('error')  # What is doubtful is warned of.
     sources = pathlib.Path(folder, 'sound')
     sources.mkdir(exist_ok=True)

@@ -67,6 +67,9 @@ def test_the_best_of_each_folder_are_copied_and_rated(run, toy_flag, folder,
     call = [folder, '--recursive', toy_flag, '--per=folder', '--best=1',
             f'--copy={best}', '--xmp']
     assert run(*call) == 0
+    told = capsys.readouterr().err
+    assert '2 of 2 photographs have their rating beside them.' in told
+    assert f'2 of 2 photographs are in {best}.' in told
     assert sorted(p.name for p in best.iterdir()) == [
         'middle.png', 'sharp.png']
     assert (folder / 'a/sharp.png.xmp').exists()
@@ -75,7 +78,9 @@ def test_the_best_of_each_folder_are_copied_and_rated(run, toy_flag, folder,
     for path in (best / 'sharp.png', folder / 'a/sharp.png.xmp'):
         path.write_text('of somebody else')
     assert run(*call) == 1
-    assert capsys.readouterr().err.count('is there already') == 2
+    told = capsys.readouterr().err
+    assert told.count('is there already') == 2
+    assert f'1 of 2 photographs are in {best}.' in told
     assert (best / 'sharp.png').read_text() == 'of somebody else'
 
 

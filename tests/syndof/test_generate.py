@@ -265,7 +265,7 @@ def test_the_command_names_what_it_cannot_use(tmp_path):
         assert [line for line in lines
                 if line.startswith(f'error: {folder}/') and text in line]
     assert len(lines) == 6
-    assert '7 scenes: 6 cannot be used, 0 with warnings' in done.stdout
+    assert 'Scenes: 7; 6 cannot be used, 0 with warnings' in done.stdout
     assert '6 problems, each in a line above.' in done.stdout
     lines = (out / 'manifest.jsonl').read_text().splitlines()
     assert [json.loads(line)['scene'] for line in lines] == ['s0', 's0']
@@ -278,7 +278,7 @@ def test_check_and_preview(tmp_path):
                '--sampler=official', f'--output_dir={tmp_path}')
     assert done.returncode == 0, done.stderr
     assert 's0: 64 x 48, 1 to ' in done.stdout
-    assert '2 scenes: 0 cannot be used, 0 with warnings.' in done.stdout
+    assert 'Scenes: 2; 0 cannot be used, 0 with warnings.' in done.stdout
     assert iio.imread(tmp_path / 'preview.png').shape[1] == 2000
     assert not (tmp_path / 'image').exists()
 
