@@ -157,7 +157,7 @@ def main(arguments: list[str]) -> int:
     print(f'\n{tables.as_text(results)}\n\nWrote {options.output_dir}'
           '/report.html and what is beside it.')
     if results['problems']:
-        print(f'{len(results["problems"])} problems; see above.')
+        print(f'Problems: {len(results["problems"])}; see above.')
     return 1 if results['problems'] else 0
 
 

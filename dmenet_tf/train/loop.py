@@ -207,6 +207,9 @@ class Run:
         written = [path, self.workdir / 'model_card.md']
         written += [self.workdir / 'best.npz'] if best else []
         print(f'Wrote {", ".join(map(str, written))}.')
+        if not best:
+            print(f'There is no best.npz: {self.config.best_by} was measured '
+                  'on no held-out pictures.')
 
 
 def run(config: Config) -> int:

@@ -44,7 +44,7 @@ def test_foreign_maps_alone_and_a_file_that_cannot_be_scored(cuhk, arguments):
                 '--sheet_images=0', f'--predictions={cuhk}/maps')
     assert done.returncode == 1
     assert re.search(r'maps +3 of 4 +1\.0000', done.stdout)
-    assert '1 problems; see above.' in done.stdout
+    assert 'Problems: 1; see above.' in done.stdout
     errors = [line for line in done.stderr.splitlines() if line]
     assert len(errors) == 1 and errors[0].startswith(
         f'error: {cuhk}/maps/out_of_focus0506.npy: not a readable map: ')

@@ -144,6 +144,17 @@ def test_a_run_goes_on_from_its_checkpoint_in_the_same_process(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize('hold_out, best', [(0.0, False), (0.5, True)])
+def test_the_end_tells_what_there_is(b_alone, fake_steps, capsys, hold_out,
+                                     best):
+    fake_steps(1.0)
+    assert train.run(b_alone(steps=1, hold_out=hold_out)) == 0
+    told = capsys.readouterr().out
+    assert 'weights.npz' in told and ('/best.npz' in told) == best
+    assert ('There is no best.npz: mse was measured' in told) != best
+
+
+@pytest.mark.long
 def test_the_policy_of_precision_ends_with_the_run(b_alone, fake_steps):
     made = fake_steps(1.0)
     assert train.run(b_alone(steps=1, precision='mixed_bfloat16')) == 0
