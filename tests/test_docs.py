@@ -385,6 +385,10 @@ def test_dockerfile_names_what_exists(dockerfile):
             assert importlib.util.find_spec(module)
 
 
-@pytest.mark.skipif(not shutil.which('hadolint'), reason='hadolint is missing')
+_HADOLINT = (shutil.which('hadolint', path=pathlib.Path(sys.executable).parent)
+             or shutil.which('hadolint'))
+
+
+@pytest.mark.skipif(not _HADOLINT, reason='hadolint is missing')
 def test_dockerfiles_pass_hadolint():
-    subprocess.run(['hadolint', *map(str, DOCKERFILES)], check=True)
+    subprocess.run([_HADOLINT, *map(str, DOCKERFILES)], check=True)

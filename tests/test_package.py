@@ -126,6 +126,23 @@ def test_every_command_is_listed_with_what_it_does():
     assert len(commands) == 11
 
 
+def test_the_badges_are_true():
+    settings = (FOLDER.parent / 'pyproject.toml').read_text()
+    badges = re.findall(r'^!\[(.*)\]\(https://img.shields.io/badge/(.*)-blue\)$',
+                        (FOLDER.parent / 'README.md').read_text(),
+                        re.MULTILINE)
+    pythons = re.findall(r':: Python :: (3\.\d+)"', settings)
+    [(least, end)] = re.findall(r'"tensorflow>=(2\.\d+)\.\d+,<2\.(\d+)"',
+                                settings)
+    most = f'2.{int(end) - 1}'
+    assert badges == [
+        (f'Python {pythons[0]} to {pythons[-1]}',
+         f'python-{pythons[0]}_to_{pythons[-1]}'),
+        (f'TensorFlow {least} to {most}', f'tensorflow-{least}_to_{most}'),
+        ('Licence of the code: Apache-2.0', 'code-Apache--2.0')]
+    assert '\nlicense = "Apache-2.0"\n' in settings
+
+
 def test_the_version_is_told():
     done = run('-m', 'dmenet_tf', '--version')
     assert done.stdout == f'dmenet_tf {dmenet_tf.__version__}\n'
