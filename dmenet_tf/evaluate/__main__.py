@@ -26,6 +26,7 @@ for --model, and for the baseline `park`.
 import dataclasses
 import io
 import os
+import shutil
 import sys
 
 from absl import flags
@@ -154,7 +155,8 @@ def main(arguments: list[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Of a terminal that has no arrows.
         sys.stdout.reconfigure(errors='replace')
-    print(f'\n{tables.as_text(results)}\n\nWrote {options.output_dir}'
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(f'\n{tables.as_text(results, width)}\n\nWrote {options.output_dir}'
           '/report.html and what is beside it.')
     if results['problems']:
         print(f'Problems: {len(results["problems"])}; see above.')

@@ -243,9 +243,15 @@ def _sums(scores):
                      for name, value in scores.items())
 
 
-def as_text(results: dict[str, Any]) -> str:
-    """Tables and notes for the terminal."""
-    parts = [f'{heading}\n{_aligned(columns, rows)}'
+def as_text(results: dict[str, Any], width: int | None = None) -> str:
+    """Tables and notes for the terminal.
+
+    Args:
+        results: See run.evaluate.
+        width: Of the terminal, in characters. Wider tables go on below, each
+            part with the first column. None: as wide as they are.
+    """
+    parts = [f'{heading}\n{_aligned(columns, rows, width)}'
              for heading, columns, rows in tables(results)]
     return '\n\n'.join([*parts, '\n'.join(notes(results))]).rstrip()
 
@@ -261,14 +267,19 @@ def as_markdown(results: dict[str, Any], heading: str = '##') -> str:
                        for title, columns, rows in tables(results))
 
 
-def _aligned(columns, rows):
-    cells = [columns, *(row for _, row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return '\n'.join(
-        '  '.join(cell.ljust(width) if i == 0 else cell.rjust(width)
-                  for i, (cell, width) in enumerate(
-                      zip(row, widths, strict=True))).rstrip()
-        for row in cells)
+def _aligned(columns, rows, width):
+    names, *others = zip(columns, *(row for _, row in rows), strict=True)
+    names = [name.ljust(max(map(len, names))) for name in names]
+    parts = [names]  # Each is a list of lines.
+    for column in others:
+        longest = max(map(len, column))
+        if width and parts[-1] is not names and (
+                len(parts[-1][0]) + 2 + longest > width):
+            parts.append(names)
+        parts[-1] = [f'{line}  {cell.rjust(longest)}'
+                     for line, cell in zip(parts[-1], column, strict=True)]
+    return '\n\n'.join('\n'.join(line.rstrip() for line in lines)
+                       for lines in parts)
 
 
 def piped(columns: Sequence[str],

@@ -52,6 +52,20 @@ def test_notes_name_the_weights_once_and_other_units(results):
     assert tables.notes(results) == [means, arrows, weights, apart]
 
 
+def test_a_table_wider_than_the_terminal_goes_on_below(results):
+    whole = tables.as_text(results).splitlines()
+    longest = max(map(len, whole[:5]))
+    assert tables.as_text(results, longest).splitlines()[:5] == whole[:5]
+    # The first column has 21 characters, the next two 6, and 2 between.
+    narrow = tables.as_text(results, 37).splitlines()
+    assert narrow[1] == f'{"method":21}  images   mse ↓'
+    assert narrow[2] == f'{"m":21}  3 of 4  0.5000'
+    assert narrow[5:7] == ['', f'{"method":21}   mae ↓']
+    # However narrow: one column after the other.
+    assert tables.as_text(results, 1).splitlines()[1:3] == [
+        f'{"method":21}  images', f'{"m":21}  3 of 4']
+
+
 def test_a_mean_has_its_interval_in_brackets(results):
     results['results'][0]['intervals'] = {'mse': [0.25, 0.75]}
     assert tables.tables(results)[0][2][0][1][2] == '0.5000 [0.250, 0.750]'
