@@ -34,3 +34,9 @@ $PYTHON -m dmenet_tf.predict $photograph --model="$MODEL" \
 $PYTHON docs/pictures/four.py "$work" docs/pictures/four.jpg
 $PYTHON docs/pictures/compose.py "$work"
 $PYTHON docs/pictures/drawings.py
+for badge in 'python 3.10 to 3.13' 'tensorflow 2.15 to 2.21' 'code Apache-2.0'
+do
+    name=${badge%% *}
+    $PYTHON -m anybadge --label="$name" --value="${badge#* }" \
+        --color=steelblue --file="docs/pictures/badge_$name.svg" --overwrite
+done
