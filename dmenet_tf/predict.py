@@ -21,7 +21,7 @@ A photograph that cannot be read costs one line on the terminal; the others
 are still mapped, and the exit status is 1.
 """
 
-import contextlib
+import itertools
 import pathlib
 from collections.abc import (
     Callable,
@@ -144,26 +144,37 @@ def _map_video(job, model, kinds, scales, tile, max_sigma, mask_limits,
                runner):
     from dmenet_tf import estimation
     rate, count = video.frame_rate(job.photograph)
-    shown = files.progress(video.frames(job.photograph), total=count or None,
-                           unit='frame', desc=job.photograph.name)
-    with contextlib.ExitStack() as stack:
-        append = {}
-        for _, frame in shown:
-            # Opened now, because a video without frames cannot be closed.
-            append = append or {kind: stack.enter_context(video.writing(
-                map_path(job, kind), rate, job.settings)) for kind in kinds}
-            sigma = estimation.estimate(
-                frame, model, scales,
-                estimation.AUTO if tile is None else tile, runner)
-            for kind in kinds:
-                # Without the frame a mask is by sigma alone.
-                drawn = maps.picture(sigma, kind,
-                                     None if kind == 'mask' else frame,
-                                     max_sigma, mask_limits)
-                append[kind](np.stack([drawn] * 3, -1) if drawn.ndim == 2
-                             else drawn)
-        if not append:
+    source = job.photograph.stat()
+    parts = video.Parts(
+        job.target.with_name(f'.{job.target.name}.parts'), kinds,
+        job.settings
+        and f'{source.st_size} {source.st_mtime_ns} {job.settings}')
+
+    def drawn(frame):
+        sigma = estimation.estimate(
+            frame, model, scales, estimation.AUTO if tile is None else tile,
+            runner)
+        for kind in kinds:
+            # Without the frame a mask is by sigma alone.
+            picture = maps.picture(sigma, kind,
+                                   None if kind == 'mask' else frame,
+                                   max_sigma, mask_limits)
+            yield kind, (np.stack([picture] * 3, -1) if picture.ndim == 2
+                         else picture)
+
+    left = itertools.islice(video.frames(job.photograph), parts.done, None)
+    shown = files.progress(left, total=count or None, unit='frame',
+                           desc=job.photograph.name, initial=parts.done)
+    try:
+        parts.append((dict(drawn(frame)) for _, frame in shown), rate)
+        if not parts.done:
             raise ValueError(f'{job.photograph}: has no frames.')
+        for kind in kinds:
+            parts.join(kind, map_path(job, kind), job.settings)
+    except ValueError:  # With this file it is no better the next time.
+        parts.remove()
+        raise
+    parts.remove()
 
 
 def map_path(job: jobs.Job, kind: str,

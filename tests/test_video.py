@@ -137,6 +137,64 @@ def test_a_map_video_has_one_scale_for_all_frames(run, clip, toy_flag,
     assert (out / 'clip_sigma.mp4').stat().st_mtime_ns != made
 
 
+@pytest.fixture
+def run_until(monkeypatch, toy_b, run_command):
+    """As run, with a network that stops after so many frames."""
+    def run(stop, *arguments):
+        seen = []
+
+        def runner(batch):
+            if len(seen) == stop:
+                raise KeyboardInterrupt
+            seen.append(batch)
+            return np.float32(batch[..., :1]) / 50
+        monkeypatch.setattr(network_flags, 'load', lambda found: (
+            inference.build_estimator(toy_b, 'sigma7'), runner))
+        try:
+            run_command(predict, *arguments)
+        except KeyboardInterrupt:
+            return None
+        return len(seen)
+    return run
+
+
+def test_a_video_that_was_interrupted_goes_on(run_until, clip, toy_flag,
+                                              tmp_path, monkeypatch):
+    monkeypatch.setattr(video, 'PART', 2)
+    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+    call = [clip, toy_flag, '--format=color,mask']
+    assert run_until(99, *call, f'--output_dir={whole}') == 6
+    call += [f'--output_dir={parts}']
+    assert run_until(3, *call) is None
+    assert [path.name for path in parts.iterdir()] == ['.clip.parts']
+    assert run_until(1, *call) is None  # Not one part more.
+    assert run_until(99, *call) == 4
+    names = ['clip_mask.mp4', 'clip_sigma.mp4']
+    assert sorted(path.name for path in parts.iterdir()) == names
+    for name in names:
+        (times, frames), (others, expected) = (
+            zip(*video.frames(folder / name), strict=True)
+            for folder in (parts, whole))
+        assert times == others == pytest.approx([0, .25, .5, .75, 1, 1.25])
+        np.testing.assert_array_equal(frames, expected)
+        assert made_with.read(parts / name) == made_with.read(whole / name)
+
+
+@pytest.mark.parametrize('change', ['settings', 'file', 'formats'])
+def test_parts_of_something_else_are_not_taken(run_until, clip, toy_flag,
+                                               tmp_path, monkeypatch, change):
+    monkeypatch.setattr(video, 'PART', 2)
+    call = [clip, toy_flag, f'--output_dir={tmp_path / "out"}']
+    assert run_until(5, *call) is None
+    if change == 'file':
+        with video.writing(clip, 4) as append:
+            for red in REDS:
+                append(np.full((48, 64, 3), (240 - red, 9, 9), np.uint8))
+    more = {'settings': ['--max_sigma=3'], 'file': [],
+            'formats': ['--format=color,mask']}[change]
+    assert run_until(99, *call, *more) == 6
+
+
 def test_masks_of_frames_are_by_sigma_alone(run, tmp_path, toy_flag):
     """A photograph like these frames is in focus everywhere, see focus."""
     frame = np.full((48, 256, 3), (60, 30, 30), np.uint8)  # sigma 1.2
