@@ -39,6 +39,8 @@ _NOT_RUN = {
                     'begins with it',
     'make ': 'make test and make docs are what .ci/run calls; make demo takes '
              'minutes',
+    'sh docs/pictures/make.sh': 'it would write into the checkout; what it '
+                                'makes is looked at before it is committed',
     'tensorboard ': 'serves until it is stopped',
     'tensorflow_model_server ': 'the server is in no package index; the '
                                 'client is run against a stand-in',

@@ -8,7 +8,7 @@ import pathlib
 import sys
 
 import numpy as np
-from panels import PHOTOGRAPH, panel, sheet, write
+from panels import PHOTOGRAPH, panel, sheet, shrunk, write
 from PIL import Image, ImageDraw
 
 HERE = pathlib.Path(__file__).parent
@@ -57,9 +57,16 @@ def main(folder):
         [panel(folder / 'chelsea_deblurred.jpg', 'everything in focus'),
          panel(folder / 'chelsea_depth.png', 'depth: near is bright')]]),
         HERE / 'applications.jpg')
-    preview = Image.open(folder / 'preview.png').convert('RGB')
-    preview.thumbnail((1400, 1400), Image.LANCZOS)
-    write(preview, HERE / 'preview.jpg')
+    write(shrunk(Image.open(folder / 'preview.png').convert('RGB')),
+          HERE / 'preview.jpg')
+    write(shrunk(sheet([
+        [panel(path, path.stem),
+         panel(folder / f'{path.stem}_sigma.png', 'sigma, px'),
+         panel(folder / f'{path.stem}_mask.png', 'in focus'),
+         panel(folder / f'softer/{path.stem}_magnified.jpg',
+               'blurred three times as much')]
+        for path in sorted(PHOTOGRAPH.parent.iterdir())])),
+        HERE / 'samples.jpg')
     write_uses(folder)
 
 

@@ -9,12 +9,15 @@ set -eu
 cd "$(dirname "$0")/../.."
 PYTHON=${PYTHON:-python3}
 MODEL=${MODEL:-small}
-photograph=data/samples/photographs/chelsea.jpg
+photographs=data/samples/photographs
+photograph=$photographs/chelsea.jpg
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-$PYTHON -m dmenet_tf.predict $photograph --model="$MODEL" \
+$PYTHON -m dmenet_tf.predict $photographs --model="$MODEL" \
     --output_dir="$work" --format=npy,color,mask
+$PYTHON -m dmenet_tf.applications.magnify $photographs --strength=3 \
+    --sigma="$work" --output_dir="$work/softer"
 $PYTHON -m dmenet_tf.applications.magnify $photograph \
     --strength=3 --focus_on=230,150 \
     --sigma="$work/chelsea.npy" --output_dir="$work"

@@ -16,8 +16,11 @@ def panel(picture, caption):
     width = round(picture.width * HEIGHT / picture.height)
     made = Image.new('RGB', (width, HEIGHT + CAPTION), 'white')
     made.paste(picture.resize((width, HEIGHT), Image.LANCZOS), (0, CAPTION))
-    ImageDraw.Draw(made).text((2, 3), caption, 'black',
-                              ImageFont.load_default(16))
+    draw = ImageDraw.Draw(made)
+    draw.text((2, 3), caption, 'black', ImageFont.load_default(16))
+    # Masks may be white.
+    draw.rectangle((0, CAPTION, width - 1, HEIGHT + CAPTION - 1),
+                   outline='silver')
     return made
 
 
@@ -32,6 +35,12 @@ def sheet(rows):
             made.paste(one, (x, i * (HEIGHT + CAPTION + GAP)))
             x += one.width + GAP
     return made
+
+
+def shrunk(picture, side=1300):
+    """A picture at most so wide and high, px."""
+    picture.thumbnail((side, side), Image.LANCZOS)
+    return picture
 
 
 def write(picture, path, quality=86):
