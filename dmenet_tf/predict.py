@@ -164,7 +164,8 @@ def _map_video(job, model, kinds, scales, tile, max_sigma, mask_limits,
 
     left = itertools.islice(video.frames(job.photograph), parts.done, None)
     shown = files.progress(left, total=count or None, unit='frame',
-                           desc=job.photograph.name, initial=parts.done)
+                           desc=job.photograph.name,
+                           initial=min(parts.done, count or parts.done))
     try:
         parts.append((dict(drawn(frame)) for _, frame in shown), rate)
         if not parts.done:

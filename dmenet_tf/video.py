@@ -125,10 +125,10 @@ class Parts:
         """
         self._folder, self._names = folder, names
         note = folder / 'made_with.txt'
-        if not (said and note.is_file() and note.read_text() == said):
+        if not (said and note.is_file() and note.read_text('utf-8') == said):
             self.remove()
             with files.atomic_path(note) as temporary:
-                temporary.write_text(said or '')
+                temporary.write_text(said or '', 'utf-8')
         self._count = next(number for number in itertools.count() if not all(
             self._path(name, number).is_file() for name in names))
 
