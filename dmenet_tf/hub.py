@@ -32,7 +32,7 @@ def fetch(source: str) -> pathlib.Path:
         raise ValueError(f'{source}: a model of the hub is hf://owner/name, or '
                          'hf://owner/name@revision.')
     try:
-        import huggingface_hub
+        from huggingface_hub import hf_hub_download
     except ImportError as error:
         raise ImportError(f'{source} needs huggingface_hub: pip install '
                           "'dmenet_tf[hub]'.") from error
@@ -42,7 +42,7 @@ def fetch(source: str) -> pathlib.Path:
     # The error says it all; each of five tries would say it, too.
     log.setLevel(logging.ERROR)
     try:
-        return pathlib.Path(huggingface_hub.hf_hub_download(
+        return pathlib.Path(hf_hub_download(
             repository, WEIGHTS, revision=revision))
     except (OSError, ValueError) as error:  # All of its own are one of them.
         said = ' '.join(str(error).split('\n')[0].split())
