@@ -98,19 +98,21 @@ def size(path: Path) -> tuple[int, int]:
         return file.pages[0].imagewidth, file.pages[0].imagelength
 
 
-def count_pages(path: Path) -> int:
-    """How many pictures a TIFF holds.
+def pages(path: Path) -> list[int]:
+    """The pages of a TIFF, less those that show the first one reduced.
 
     Raises:
         Exception: Its pages lead in a circle, or it is damaged otherwise.
     """
-    seen = set()
+    seen, found = set(), []
     with tifffile.TiffFile(path) as file:
-        for page in file.pages:
+        for number, page in enumerate(file.pages):
             if page.offset in seen:
                 raise ValueError('its pages lead in a circle')
             seen.add(page.offset)
-    return len(seen)
+            if not (number and page.is_reduced):
+                found.append(number)
+    return found
 
 
 def pixels(page: tifffile.TiffPage, path: Path) -> np.ndarray:

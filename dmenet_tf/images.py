@@ -62,9 +62,10 @@ def read_image(path: str | pathlib.Path,
         path: A file.
         value_range: (low, high), the codes of black and white, for files
             whose type has no range of its own (floats, integers of 32 bits
-            or with a sign) or that do not say how many bits they use.
+            or with a sign) or that do not say how many bits they use. It
+            changes no picture of 8 bits.
         page: Of an animation, or of a TIFF of several pictures, which one, 0
-            being the first; see count_pages.
+            being the first; see pages.
         develop: Of a raw file, read what the sensor measured in place of the
             preview that the camera made of it; see raw_files.
 
@@ -122,6 +123,7 @@ def read_exif(path: str | pathlib.Path) -> Image.Exif:
                 if found.get_ifd(part):
                     kept.get_ifd(part).update(found.get_ifd(part))
                     kept[part] = kept.get_ifd(part)
+        kept.tobytes()  # What cannot be written is malformed, too.
     except Exception:  # Pillow does not know the file, or its EXIF is odd.
         return Image.Exif()
     return kept
@@ -139,6 +141,8 @@ def _checked(path, value_range, own, page, develop):
         raise FileNotFoundError(f'{path}: no such file.') from None
     except PermissionError:
         raise PermissionError(f'{path}: not readable (permission).') from None
+    except MemoryError:
+        raise ValueError(f'{path}: takes more memory than there is.') from None
     except UnidentifiedImageError:
         raise ValueError(f'{path}: {_what_it_is(path)}.') from None
     except (Image.DecompressionBombError, deep_images.NoPicture) as error:
@@ -148,15 +152,15 @@ def _checked(path, value_range, own, page, develop):
             f'{path}: damaged picture: {one_line(error)}.') from error
 
 
-def count_pages(path: str | pathlib.Path) -> int:
-    """How many pictures a file holds; 1 where it cannot be told."""
+def pages(path: str | pathlib.Path) -> list[int]:
+    """The pages of a file with pictures of their own; [0] of a damaged one."""
     try:
         if deep_images.is_tiff(path):
-            return deep_images.count_pages(path)
+            return deep_images.pages(path)
         with Image.open(path) as picture:
-            return getattr(picture, 'n_frames', 1)
+            return list(range(getattr(picture, 'n_frames', 1)))
     except Exception:  # read_image will say why.
-        return 1
+        return [0]
 
 
 def _read(path, value_range, own, page):
@@ -176,10 +180,7 @@ def _read(path, value_range, own, page):
             elif picture.mode in ('I', 'F') or picture.mode in _WHITE:
                 deep = _of_grey(picture)
             else:
-                image, profile = _of_eight_bits(picture, path, own)
-                if value_range is not None:
-                    image = _scaled(image, value_range)
-                return image, profile
+                return _of_eight_bits(picture, path, own)
     return _of_deep(deep, value_range, own)
 
 
@@ -235,7 +236,8 @@ def _to_rgb(deep, value_range, srgb):
         codes = _profile_to_srgb(codes, deep.profile)
     if codes.ndim == 2:
         codes = np.repeat(codes[..., None], 3, axis=-1)
-    black, white = value_range or (0, deep.white)
+    black, white = (value_range if value_range and codes.dtype != np.uint8
+                    else (0, deep.white))
     return _scaled(codes, (white, black) if deep.inverted else (black, white))
 
 

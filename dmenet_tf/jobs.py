@@ -217,9 +217,11 @@ def _worked(work, job, found):
 def _written(write, job, result):
     try:
         return Outcome(job, made=write(job, result))
-    except UnicodeError as error:
+    except ValueError as error:
         return Outcome(job, _line(job, error))
     except OSError as error:
+        if error.errno is None:  # Of an encoder, not of the disk.
+            return Outcome(job, _line(job, error))
         if error.errno in _NAME_ERRORS:
             return Outcome(job, _line(job, f'{error.strerror}: '
                                            f'{error.filename}'))
@@ -268,7 +270,7 @@ def define_input_flags(tree: str = '') -> None:
         'range', None, 'LOW,HIGH: the codes of black and white, for pictures '
         'whose type has no range of its own (floats, integers of 32 bits or '
         'with a sign), or that look dark because they use 10 or 12 bits of 16 '
-        'and do not say so (0,4095).')
+        'and do not say so (0,4095). Pictures of 8 bits stay as they are.')
     flags.DEFINE_bool(
         'develop', False, 'Of raw files, map what the sensor measured in place '
         'of the preview that the camera made of it.')

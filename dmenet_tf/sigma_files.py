@@ -327,13 +327,14 @@ def _grey(path, values):
     """[h, w] of an array whose channels agree and whose alpha is constant."""
     if values.ndim == 2:
         return values
-    channels = values.shape[-1]
+    if values.ndim != 3 or (channels := values.shape[-1]) > 4:
+        raise ValueError(f'{path}: a map is [h, w]. Received: {values.shape}.')
     if channels in (2, 4):
         alpha, values = values[..., -1], values[..., :-1]
         if alpha.min() != alpha.max():
             raise ValueError(f'{path}: its transparency varies; a map or mask '
                              'is one grey picture.')
-    if channels > 4 or (values != values[..., :1]).any():
+    if (values != values[..., :1]).any():
         raise ValueError(f'{path}: a coloured picture is no map: its colours '
                          'have no unit.')
     return values[..., 0]

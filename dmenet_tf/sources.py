@@ -49,6 +49,8 @@ def _empty(argument, recursive):
 
 def _photographs(argument, recursive):
     """(pairs of a path and its place below the output folder, errors)."""
+    if not argument:
+        return [], ["'': an empty name."]
     if _is_address(argument):
         return [], [_NOT_FETCHED.format(argument)]
     path = pathlib.Path(argument)

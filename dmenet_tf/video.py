@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import pathlib
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -22,13 +23,14 @@ def is_video(path: pathlib.Path) -> bool:
 
 
 def frame_rate(path: pathlib.Path) -> tuple[float, int]:
-    """(frames a second, how many there are by the file's header or 0).
+    """(frames a second in the mean, how many by the file's header or 0).
 
     Raises:
         ValueError, FileNotFoundError: One line that names the file.
     """
     with _opened(path) as (_, stream):
-        return float(stream.guessed_rate or 25), int(stream.frames)
+        rate = stream.average_rate or stream.guessed_rate or 25
+        return float(rate), int(stream.frames)
 
 
 def frames(path: pathlib.Path, every: float = 0.0
@@ -51,7 +53,9 @@ def frames(path: pathlib.Path, every: float = 0.0
             time = float(frame.time or 0.0)
             if time + 1e-6 < wanted:
                 continue
-            wanted = (time // every + 1) * every if every else 0.0
+            # Of times that rounding has put a hair before a whole one, too.
+            wanted = (math.floor(time / every + 1e-6) + 1) * every if (
+                every) else 0.0
             image = frame.to_ndarray(format='rgb24')
             yield time, np.rot90(image, round(frame.rotation / 90))
 

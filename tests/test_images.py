@@ -1,5 +1,7 @@
 """Every kind of picture that users have, good and bad."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
@@ -357,6 +359,37 @@ def test_no_exif_or_an_odd_one_is_an_empty_one(tmp_path):
     assert not images.read_exif(odd)
     (tmp_path / 'c.jpg').write_text('no picture')
     assert not images.read_exif(tmp_path / 'c.jpg')
+
+
+def test_exif_that_cannot_be_written_is_empty(tmp_path):
+    """GPSVersionID is bytes; some write it as text, which Pillow reads."""
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[1] = 'N'
+    exif[ExifTags.IFD.GPSInfo] = exif.get_ifd(ExifTags.IFD.GPSInfo)
+    content = exif.tobytes()
+    entry = struct.pack('>HHI', 1, 2, 2)  # Tag 1, text, two bytes.
+    assert content.count(entry) == 1
+    path = saved(tmp_path, Image.fromarray(RGB), 'a.jpg', exif=content.replace(
+        entry, struct.pack('>HHI', 0, 2, 2)))
+    with Image.open(path) as picture:
+        assert picture.getexif().get_ifd(ExifTags.IFD.GPSInfo) == {0: 'N'}
+    assert not images.read_exif(path)
+
+
+def test_a_range_changes_no_picture_of_8_bits(tmp_path):
+    for name in ('a.png', 'a.tif'):
+        path = saved(tmp_path, Image.fromarray(RGB), name)
+        np.testing.assert_array_equal(images.read_image(path, (0, 4095)), RGB)
+
+
+def test_too_little_memory_is_no_damage(tmp_path, monkeypatch):
+    path = saved(tmp_path, Image.fromarray(RGB), 'a.png')
+
+    def exhausted(*_):
+        raise MemoryError
+    monkeypatch.setattr(images, '_read', exhausted)
+    with pytest.raises(ValueError, match='takes more memory than there is'):
+        images.read_image(path)
 
 
 def test_folders_hold_visible_pictures_only(tmp_path):

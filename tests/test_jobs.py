@@ -116,12 +116,24 @@ def test_a_result_that_cannot_be_named_costs_a_line():
             raise OSError(errno.ENAMETOOLONG, 'File name too long', '0_x.png')
         if index(job) == 1:
             '\udcff'.encode()
+        if index(job) == 2:  # As Pillow's encoders do.
+            raise OSError('broken data stream when writing image file')
+        if index(job) == 3:
+            raise ValueError('too many colours')
         return 'made'
 
-    got = list(jobs.process(numbered(3), index, lambda job, x: x, write))
+    got = list(jobs.process(numbered(5), index, lambda job, x: x, write))
     assert got[0].error == '0.jpg: File name too long: 0_x.png'
     assert got[1].error.startswith("1.jpg: 'utf-8' codec")
-    assert [outcome.made for outcome in got] == [None, None, 'made']
+    assert got[2].error == '2.jpg: broken data stream when writing image file'
+    assert got[3].error == '3.jpg: too many colours'
+    assert [outcome.made for outcome in got] == [*4 * [None], 'made']
+
+
+def test_an_empty_name_is_not_the_working_directory(tmp_path, monkeypatch):
+    (tmp_path / 'a.png').write_bytes(b'')
+    monkeypatch.chdir(tmp_path)
+    assert jobs.find_jobs([''], OUT) == ([], ["'': an empty name."])
 
 
 def test_results_never_overwrite_each_other():

@@ -1,6 +1,7 @@
 """The predict command: from files to maps."""
 
 import csv
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -290,6 +291,31 @@ def test_an_interrupted_summary_loses_no_row(photographs, tmp_path, model):
     sigma = np.load(tmp_path / 'out' / '3.npy')
     assert float(rows[2]['mean_sigma_px']) == pytest.approx(sigma.mean(),
                                                             abs=1e-4)
+
+
+def test_rows_of_other_settings_are_made_again_and_of_others_kept(
+        photographs, tmp_path, model):
+    def mapped_as(settings, folder):
+        found, _ = jobs.find_jobs([folder], tmp_path / 'out')
+        found = [dataclasses.replace(job, settings=settings) for job in found]
+        summary = summary_file.SummaryFile(tmp_path / 'table.csv')
+        lacking = predict.unmapped(found, [], summary)
+        list(predict.map_photographs(lacking, model, ['npy'],
+                                     on_summary=summary.add))
+        summary.finish(found)
+        with (tmp_path / 'table.csv').open() as file:
+            names = [pathlib.Path(row['photograph']).name
+                     for row in csv.DictReader(file)]
+        return len(lacking), names
+
+    (photographs / '2.png').unlink()
+    assert mapped_as('a', photographs) == (3, ['0.png', '1.png', '3.png'])
+    assert mapped_as('a', photographs)[0] == 0
+    assert mapped_as('b', photographs) == (3, ['0.png', '1.png', '3.png'])
+    other = tmp_path / 'other'
+    other.mkdir()
+    Image.fromarray(noise(20, 30)).save(other / 'x.png')
+    assert mapped_as('b', other) == (1, ['x.png', '0.png', '1.png', '3.png'])
 
 
 def test_a_full_disk_stops_the_run_and_leaves_nothing(photographs, tmp_path,

@@ -1,5 +1,6 @@
 """Videos in, map videos out."""
 
+import fractions
 import json
 import pathlib
 
@@ -69,6 +70,34 @@ def test_a_failure_leaves_nothing(tmp_path):
         append(np.zeros((32, 32, 3), np.uint8))
         raise RuntimeError
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('every', [0.1, 0.2, 0.3, 0.4])
+def test_every_is_kept_through_rounding(tmp_path, every):
+    """0.3 // 0.1 is 2."""
+    path = tmp_path / 'a.mp4'
+    with video.writing(path, 30) as append:
+        for _ in range(60):
+            append(np.zeros((32, 32, 3), np.uint8))
+    times = [time for time, _ in video.frames(path, every)]
+    assert times == pytest.approx(np.arange(0, 2 - 1e-9, every), abs=1 / 30)
+
+
+def test_the_rate_is_the_mean_one(tmp_path):
+    """As of a screen that stood still: the map has the video's length."""
+    path = tmp_path / 'a.mp4'
+    with av.open(str(path), 'w') as file:
+        stream = file.add_stream('libx264', rate=30)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, 'yuv420p'
+        for number in range(40):
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))
+            frame.time_base = fractions.Fraction(1, 30)
+            frame.pts = number if number < 20 else 20 + 15 * (number - 20)
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    last = [time for time, _ in video.frames(path)][-1]
+    rate, count = video.frame_rate(path)
+    assert count == 40 and 39 / rate == pytest.approx(last, rel=0.15)
 
 
 @pytest.mark.parametrize('content', [b'', b'no video', b'\0' * 5000])

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from absl import flags
+from absl import flags, logging
 from PIL import ExifTags, Image
 from skimage import transform
 
 from dmenet_tf import (
+    command,
     files,
     images,
     jobs,
@@ -29,6 +30,7 @@ KINDS = {'.jpg': ('.jpg', '.jpeg', '.jpe', '.jfif', '.mpo', '.heic', '.heif',
          '.tiff': ('.tif', '.tiff'), '.png': ('.png',)}
 # A map may differ from its photograph by what cropping and rounding leave.
 _ASPECT_TOLERANCE = 0.02
+_JPEG_EXIF = 65533  # bytes
 SHARPEST_SHARE = 0.05  # of the pixels
 MAX_FLOOR = 0.5  # px; what is said of more is blurred.
 # Of a photograph's name, in the folder that --sigma names.
@@ -160,6 +162,11 @@ def run(arguments: Collection[str],
     jobs.value_range()  # A wrong one is said before anything is read.
     found, failed = jobs.from_flags(
         arguments, lambda job: _made_of(job, possible))
+    if (flags.FLAGS.sigma and len(found) > 1
+            and not pathlib.Path(flags.FLAGS.sigma).is_dir()):
+        raise command.UsageError(
+            '--sigma is the map of one photograph; of several name a folder '
+            f'of maps. Received: {len(found)} photographs.')
     found = _with_settings(found, settings)
     todo = [job for job in found if flags.FLAGS.overwrite
             or jobs.unfinished([job], suffixes(job))]
@@ -331,8 +338,13 @@ def write_picture(picture: np.ndarray, path: str | pathlib.Path, kept: Kept,
 
 
 def _as_jpeg(exif, said):
+    content = exif.tobytes()
+    if len(content) > _JPEG_EXIF:
+        logging.warning('%d kB of EXIF are left out: a JPEG holds 65.',
+                        len(content) // 1000)
+        content = b''
     # Colour at every pixel; 95 is the most that Pillow calls useful.
-    return {'quality': 95, 'subsampling': 0, 'exif': exif,
+    return {'quality': 95, 'subsampling': 0, 'exif': content,
             **({'comment': said} if said else {})}
 
 

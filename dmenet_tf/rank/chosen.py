@@ -22,9 +22,22 @@ _SIDECAR = '\n'.join([
 
 
 def move(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Moves a file; to another file system it is copied, and whole there,
-    before it is removed here.
+    """Moves a file, and its sidecar where none is there.
+
+    To another file system it is copied, and whole there, before it is removed
+    here.
     """
+    _move(source, target)
+    sidecar, beside = _sidecar(source), _sidecar(target)
+    if sidecar.is_file() and not os.path.lexists(beside):
+        _move(sidecar, beside)
+
+
+def _sidecar(path):
+    return path.with_name(f'{path.name}.xmp')
+
+
+def _move(source, target):
     try:
         source.rename(target)
     except OSError as error:
@@ -93,7 +106,7 @@ def write_sidecar(path: pathlib.Path, rating: int) -> str | None:
     Returns:
         None, or one line if another is there already: it is left as it is.
     """
-    sidecar = path.with_name(f'{path.name}.xmp')
+    sidecar = _sidecar(path)
     said = _SIDECAR.format(rating)
     if sidecar.is_file() and sidecar.read_bytes() == said.encode():
         return None

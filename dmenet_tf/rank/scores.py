@@ -112,13 +112,16 @@ def of_map(sigma: np.ndarray, shape: tuple[int, ...]) -> Score:
     means = means[side // 2:, side // 2:][:rows, :columns]
     top, left = np.unravel_index(means.argmin(), means.shape)
     grown = max(shape) / longer
+    # Both sides were rounded when the photograph was reduced.
+    side = min(round(side * grown), *shape)
+    left, top = (min(round(at * grown), n - side)
+                 for at, n in ((left, shape[1]), (top, shape[0])))
     return Score(
         width_px=shape[1], height_px=shape[0],
         sharpest_px=round(at_side(float(means.min()), longer), 4),
         in_focus_share=round(
             float((sigma <= focus.threshold(sigma.shape)).mean()), 4),
-        left=round(left * grown), top=round(top * grown),
-        side=round(side * grown))
+        left=left, top=top, side=side)
 
 
 def at_side(sigma: float, longer: int) -> float:

@@ -41,7 +41,10 @@ def main(arguments: list[str]) -> int:
     pairs, failed = sources.find_photographs(arguments, flags.FLAGS.recursive)
     for line in failed:
         files.complain(line)
-    found = frames.find(path for path, _ in pairs)
+    targets = _targets(arguments[0])
+    made = set(map(sources.place, targets))
+    found = frames.find(path for path, _ in pairs
+                        if sources.place(path) not in made)
     kept, sigmas, failures = _estimate(found)
     if len(kept) < 2:
         raise ValueError('A stack needs two frames or more that can be read. '
@@ -51,8 +54,7 @@ def main(arguments: list[str]) -> int:
     weight = merging.weights(sigmas)
     merged, index = merging.merge(_read_again(kept), weight), merging.index(
         weight)
-    _write(_target(arguments[0]), merged, index,
-           report.with_taken(curve, index))
+    _write(targets, merged, index, report.with_taken(curve, index))
     return 1 if failed or failures else 0
 
 
@@ -93,15 +95,17 @@ def _read(frame):
     return frame.read(jobs.value_range(), flags.FLAGS.develop)
 
 
-def _target(argument):
-    name = flags.FLAGS.name or pathlib.Path(argument).absolute().stem
-    return pathlib.Path(flags.FLAGS.output_dir) / name
-
-
-def _write(target, merged, index, curve):
-    target.parent.mkdir(parents=True, exist_ok=True)
-    paths = [target.with_name(f'{target.name}_{kind}') for kind in (
+def _targets(argument):
+    """Paths of the results."""
+    path = pathlib.Path(argument).absolute()
+    name = flags.FLAGS.name or (path.name if path.is_dir() else path.stem)
+    target = pathlib.Path(flags.FLAGS.output_dir) / name
+    return [target.with_name(f'{target.name}_{kind}') for kind in (
         'all_in_focus.png', 'index.png', 'focus.csv', 'focus.png')]
+
+
+def _write(paths, merged, index, curve):
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
     codes = np.rint(merged).astype(np.uint8)
     for picture, path in ((codes, paths[0]), (index, paths[1])):
         with files.atomic_path(path) as temporary:

@@ -33,6 +33,5 @@ class Frame:
 def find(paths: Iterable[pathlib.Path]) -> list[Frame]:
     """The frames of files, in their order; each page of a TIFF is one."""
     return [Frame(path, page) for path in paths
-            for page in range(images.count_pages(path)
-                              if path.suffix.lower() in ('.tif', '.tiff')
-                              else 1)]
+            for page in (images.pages(path)
+                         if path.suffix.lower() in ('.tif', '.tiff') else [0])]

@@ -94,6 +94,8 @@ def _narrowed(sigma, scale):
 
 def _blend_band(canvas, image, layer, sigma, first, scale, reach, top):
     """Blends layers `first` and on over the canvas's rows from `top` on."""
+    if first == len(sigma):
+        return  # None has kernels of this scale.
     bottom = min(top + _BAND, len(canvas))
     y, end = max(top - reach, 0), min(bottom + reach, len(canvas))
     seen = np.s_[y * scale:end * scale]

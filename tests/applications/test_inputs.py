@@ -154,8 +154,11 @@ def test_results_keep_exif_and_profile_and_are_upright(tmp_path, suffix):
 
 def test_bad_photographs_cost_one_line_each(folder, tmp_path):
     (tmp_path / 'bad.png').write_bytes(b'no picture')
+    shutil.copytree(folder / 'maps', tmp_path / 'maps')
+    for name in ('bad', 'c'):
+        shutil.copy(folder / 'maps/a.npy', tmp_path / f'maps/{name}.npy')
     done = run('magnify', tmp_path / 'bad.png', folder / 'a.png',
-               folder / 'c.png', f'--sigma={folder}/maps/a.npy',
+               folder / 'c.png', f'--sigma={tmp_path}/maps',
                '--focus_on=50,4', f'--output_dir={tmp_path}/out')
     errors = [line for line in done.stderr.splitlines()
               if line.startswith('error')]
@@ -164,6 +167,24 @@ def test_bad_photographs_cost_one_line_each(folder, tmp_path):
     assert f'{folder}/a.png: focus_on=(50, 4)' in errors[1]
     assert 'no such file' in errors[2]
     assert not (tmp_path / 'out').exists()
+
+
+def test_one_map_is_of_one_photograph(folder, tmp_path):
+    done = run('magnify', folder, f'--sigma={folder}/maps/a.npy',
+               f'--output_dir={tmp_path}/out')
+    assert done.returncode == 1
+    assert '--sigma is the map of one photograph' in done.stderr
+    assert not (tmp_path / 'out').exists()
+
+
+def test_more_exif_than_a_jpeg_holds_is_left_out(tmp_path, caplog):
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = 70_000 * 'a'
+    picture = RNG.integers(0, 256, (6, 8, 3), np.uint8)
+    inputs.write_picture(picture, tmp_path / 'a.jpg', inputs.Kept(exif))
+    with Image.open(tmp_path / 'a.jpg') as written:
+        assert not written.getexif()
+    assert '70 kB of EXIF are left out' in caplog.text
 
 
 @pytest.mark.parametrize('arguments, message', [

@@ -58,7 +58,7 @@ def readers(suffix):
                                                            'score')}
     if suffix not in ('exr', 'dpt', 'pfm', 'hdf5', 'h5', 'mat', 'npy', 'npz'):
         found |= {'photograph': images.read_image,
-                  'pages': images.count_pages}
+                  'pages': images.pages}
     if suffix in (*(s[1:] for s in rgbd.DEPTH_SUFFIXES), 'mat'):
         found |= {'depth': lambda path: rgbd.read_depth(path, 'm')}
     if suffix in ('mat', 'hdf5', 'h5'):

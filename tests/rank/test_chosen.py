@@ -33,6 +33,15 @@ def test_nothing_is_overwritten(photographs, tmp_path, how):
     assert other.read_bytes() == b'b'
 
 
+def test_a_rating_is_moved_with_its_photograph(photographs, tmp_path):
+    one = photographs[0]
+    assert chosen.write_sidecar(one, 4) is None
+    said = (one.parent / f'{one.name}.xmp').read_text()
+    assert not chosen.place([one], tmp_path / 'best', chosen.move)
+    assert (tmp_path / f'best/{one.name}.xmp').read_text() == said
+    assert not (one.parent / f'{one.name}.xmp').exists()
+
+
 @pytest.mark.parametrize('how', [chosen.copy, chosen.link])
 def test_what_was_placed_is_done(photographs, tmp_path, how):
     chosen.place(photographs[:1], tmp_path / 'best', how)

@@ -36,6 +36,15 @@ def test_squares_at_the_border_are_whole(corner):
     assert (found.top, found.left, found.side) == (*corner, 10)
 
 
+def test_the_square_of_a_reduced_photograph_lies_in_it():
+    """Of 4000 px a height of 1000 / 6000 is 666.67, and the map has 667."""
+    sigma = flat((667, 1000))
+    sigma[-125:, -125:] = 0.5
+    found = scores.of_map(sigma, (4000, 6000))
+    assert found.side == 750
+    assert (found.left + 750, found.top + 750) == (6000, 4000)
+
+
 def test_a_narrow_picture_has_a_square_too():
     found = scores.of_map(flat((3, 200), 1.0), (3, 200))
     assert (found.side, found.in_focus_share) == (3, 0.0)

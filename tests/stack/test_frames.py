@@ -24,12 +24,22 @@ def test_each_page_of_a_tiff_is_a_frame(tmp_path, kind, white):
             frame.read()[..., 0], page * (255 / white), atol=0.01)
 
 
+def test_a_picture_reduced_is_no_frame(tmp_path):
+    path = tmp_path / 'a.tif'
+    with tifffile.TiffWriter(path) as file:
+        file.write(np.zeros((40, 60, 3), np.uint16), photometric='rgb')
+        file.write(np.zeros((10, 15, 3), np.uint8), photometric='rgb',
+                   subfiletype=1)
+        file.write(np.ones((40, 60, 3), np.uint16), photometric='rgb')
+    assert [frame.page for frame in frames.find([path])] == [0, 2]
+
+
 def test_an_animation_is_one_frame(tmp_path):
     pictures = [Image.new('L', (8, 8), value) for value in (9, 200)]
     path = tmp_path / 'moving.gif'
     pictures[0].save(path, save_all=True, append_images=pictures[1:])
     assert len(frames.find([path])) == 1
-    assert images.count_pages(path) == 2
+    assert images.pages(path) == [0, 1]
     assert images.read_image(path, page=1)[0, 0, 0] == 200
 
 

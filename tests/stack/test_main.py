@@ -42,6 +42,21 @@ def sweep(tmp_path):
     return folder
 
 
+def test_what_a_call_has_made_is_no_frame_of_the_next(run, sweep, capsys):
+    call = [sweep, f'--output_dir={sweep}', '--name=x']
+    assert run(*call) == 0
+    index = (sweep / 'x_index.png').read_bytes()
+    assert run(*call) == 0
+    assert capsys.readouterr().out.count('3 frames joined') == 2
+    assert (sweep / 'x_index.png').read_bytes() == index
+
+
+def test_a_folder_may_have_dots_in_its_name(run, sweep, tmp_path):
+    dated = sweep.rename(tmp_path / '2024.01.05')
+    assert run(dated, f'--output_dir={tmp_path}/out') == 0
+    assert (tmp_path / 'out/2024.01.05_index.png').exists()
+
+
 def test_a_sweep_becomes_a_sharp_picture_and_a_curve(run, sweep, tmp_path,
                                                      capsys):
     out = tmp_path / 'out'

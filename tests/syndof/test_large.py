@@ -28,6 +28,16 @@ def test_equals_the_blur_at_full_size_within_the_tolerance(largest):
     assert np.abs(found - exact).mean() < 0.0005
 
 
+@pytest.mark.parametrize('blurs', [[12], [0, 20], [0, 3, 40]])
+def test_scales_without_layers_are_passed_over(blurs):
+    sigma = np.float32(blurs)[np.arange(90) * len(blurs) // 90]
+    order = np.float32(sorted(blurs, reverse=True))
+    layer = np.tile(np.searchsorted(-order, -sigma), (75, 1)).astype(np.int32)
+    np.testing.assert_allclose(large.blend_large(IMAGE, layer, order),
+                               render.blend_layers(IMAGE, layer, order),
+                               atol=0.01)
+
+
 def test_is_the_same_bits_where_no_layer_is_wide(monkeypatch):
     monkeypatch.setattr(large, '_BAND', 16)  # Several, with their borders.
     given = layers(np.tile(np.linspace(0, 7.9, 90), (75, 1)))
