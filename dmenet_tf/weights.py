@@ -130,7 +130,8 @@ def load(source: str | pathlib.Path, inference_only: bool = False
     """Reads a weights file and builds its networks.
 
     Args:
-        source: Name of a bundled model, or a weights file.
+        source: Name of a bundled model, a weights file, or the authors'
+            checkpoint.
         inference_only: Only B, without its side heads.
 
     Returns:
@@ -140,8 +141,32 @@ def load(source: str | pathlib.Path, inference_only: bool = False
         FileNotFoundError, ValueError: One line saying what is wrong or what
             differs: version, missing, unknown or misshapen variables.
     """
-    path = model_files.find(source)
-    return _from_arrays(variables.read_npz(path), path, inference_only)
+    return _read(model_files.find(source), inference_only)
+
+
+def _read(path, inference_only):
+    """(Networks, metadata) of a file of ours, or of the authors'."""
+    arrays = variables.read_npz(path)
+    if not foreign_weights.is_authors(arrays):
+        return _from_arrays(arrays, path, inference_only)
+    nets = foreign_weights.authors_networks(arrays, path)
+    if inference_only:
+        b = networks.build_blur_estimator(side_heads=False)
+        theirs = variables.of(nets.B)
+        variables.assign(b, {name: np.asarray(theirs[name])
+                             for name in variables.of(b)}, path)
+        nets = networks.Networks(b, None, None)
+    return nets, _of_the_authors()
+
+
+def _of_the_authors():
+    """What is known of their released checkpoint."""
+    return {'convention': 'legacy15',
+            'architecture': {'width': 64, 'decoder_width': 64,
+                             'encoder': 'vgg19', 'refine_blocks': 7,
+                             'side_heads': True, 'padding': 'symmetric',
+                             'encoder_norm': False},
+            'trained': "the authors' released checkpoint"}
 
 
 def average(sources: Sequence[str | pathlib.Path],
@@ -280,15 +305,9 @@ def load_model(source: str | pathlib.Path = 'small') -> keras.Model:
     """
     inference.check_tensorflow()
     path = model_files.find(source)
-    arrays = variables.read_npz(path)
     with networks.policy('float32'):
-        if foreign_weights.is_authors(arrays):
-            nets = foreign_weights.authors_networks(arrays, path)
-            convention = 'legacy15'
-        else:
-            nets, metadata = _from_arrays(arrays, path, inference_only=True)
-            convention = metadata['convention']
-        return inference.build_estimator(nets.B, convention)
+        nets, metadata = _read(path, inference_only=True)
+        return inference.build_estimator(nets.B, metadata['convention'])
 
 
 def describe(source: str | pathlib.Path = 'small') -> dict[str, Any]:
@@ -312,10 +331,5 @@ def _known(path):
     """Metadata of a weights file of ours, or the like of the authors'."""
     arrays = variables.read_npz(path)
     if foreign_weights.is_authors(arrays):
-        return {'convention': 'legacy15',
-                'architecture': {'width': 64, 'decoder_width': 64,
-                                 'encoder': 'vgg19', 'refine_blocks': 7,
-                                 'side_heads': True, 'padding': 'symmetric',
-                                 'encoder_norm': False},
-                'trained': "the authors' released checkpoint"}
+        return _of_the_authors()
     return _metadata(arrays, path)

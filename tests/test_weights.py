@@ -6,7 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from dmenet_tf import inference, model_files, networks, variables, weights
+from dmenet_tf import (
+    foreign_weights,
+    inference,
+    model_files,
+    networks,
+    variables,
+    weights,
+)
 
 
 @pytest.fixture(scope='module')
@@ -225,6 +232,27 @@ def test_load_model_computes_in_float32_under_every_policy(saved):
     with networks.policy('mixed_float16'):
         found = weights.load_model(saved).predict(images, verbose=0)
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.long
+def test_the_authors_checkpoint_is_a_start_for_training(tmp_path):
+    theirs = networks.Networks(networks.build_blur_estimator(),
+                               networks.build_discriminator(),
+                               networks.build_sharpness())
+    path = tmp_path / 'DMENet_BDCS.npz'
+    np.savez(path, **{
+        foreign_weights.authors_name(letter, name): np.asarray(variable)
+        for letter, model in theirs._asdict().items()
+        for name, variable in variables.of(model).items()})
+    [loaded, metadata] = weights.average([path])
+    assert metadata['convention'] == 'legacy15'
+    for model, other in zip(loaded, theirs, strict=True):
+        expected = variables.of(other)
+        for name, variable in variables.of(model).items():
+            np.testing.assert_array_equal(variable, expected[name])
+    alone, _ = weights.load(path, inference_only=True)
+    assert (alone.D, alone.S) == (None, None)
+    assert not any('_aux_' in name for name in variables.of(alone.B))
 
 
 def test_b_alone_can_be_saved_in_half_precision(nets, tmp_path):

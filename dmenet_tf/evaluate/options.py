@@ -2,6 +2,7 @@
 """
 
 import dataclasses
+import math
 import pathlib
 from collections.abc import Sequence
 
@@ -151,9 +152,20 @@ class Options(Files):
             if self.protocol not in user and getattr(self, name):
                 raise ValueError(f'{name} is of {" and ".join(user)}, not of '
                                  f'{self.protocol}.')
-        if any(blur < 0 for blur in self.blurs or ()):
-            raise ValueError('blurs must not be negative. Received: '
-                             f'{self.blurs}.')
+        if self.sharp_is_bright and (
+                self.foreign_unit() == 'px'
+                and self.prediction_unit not in optics.CONVENTIONS):
+            raise ValueError('sharp_is_bright is of scores, of masks and of '
+                             'network maps; what grows with sharpness is not '
+                             'in px.')
+        for name in ('blurs', 'noise'):
+            levels = getattr(self, name)
+            if not all(0 <= level < math.inf for level in levels or ()):
+                raise ValueError(f'{name} must be finite and not negative. '
+                                 f'Received: {levels}.')
+            if levels and len(set(levels)) < len(levels):
+                raise ValueError(f'{name}: one level is there twice. Received: '
+                                 f'{levels}.')
         limit = metrics.PX_STEP * (metrics.PX_LEVELS - 1)
         threshold = self.sigma_threshold
         if threshold is not None and not 0 < threshold <= limit:

@@ -49,7 +49,11 @@ class Found:
 
 def name_of(path: pathlib.Path) -> str:
     """Stem, without RTF's `image_` and `map_` before it."""
-    return re.sub(r'^(image|map)_', '', path.stem)
+    return _without_prefix(path.stem)
+
+
+def _without_prefix(stem):
+    return re.sub(r'^(image|map)_', '', stem)
 
 
 def listed(names: Iterable[str]) -> str:
@@ -77,6 +81,9 @@ def split_names(protocol: str, split: str | None,
         return None
     path = pathlib.Path(split)
     if split in ('test', 'train'):
+        if protocol == 'detection' and split == 'train':
+            raise ValueError('detection has no list of training pictures: '
+                             '--split=test, all or LIST.txt.')
         if dataset != 'cuhk':
             raise ValueError(f'There is no list of {split} pictures of '
                              f'{dataset}: give the folder that holds them, '
@@ -90,10 +97,14 @@ def split_names(protocol: str, split: str | None,
 
 
 def read_split(lines: Iterable[str]) -> list[str]:
-    """Names, one a line, of files or without suffix; # begins a comment."""
-    names = [pathlib.Path(line.split('#')[0].strip()) for line in lines]
-    return [name_of(name) if name.suffix.lower() in images.SUFFIXES
-            else name.name for name in names if name.name]
+    """Names, one a line, of files or without suffix; # begins a comment.
+
+    One that is there twice counts once.
+    """
+    found = [pathlib.Path(line.split('#')[0].strip()) for line in lines]
+    return list(dict.fromkeys(
+        _without_prefix(name.stem if name.suffix.lower() in images.SUFFIXES
+                        else name.name) for name in found if name.name))
 
 
 def photographs(folder: str | pathlib.Path) -> dict[str, pathlib.Path]:

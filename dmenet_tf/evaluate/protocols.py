@@ -67,14 +67,21 @@ def read_truth(path: pathlib.Path, settings: Settings) -> np.ndarray:
                          'valid/).')
     sigma = _truth_in_px(np.where(unknown, values.dtype.type(0), values), path,
                          settings)
-    if sigma.min() < 0:
+    if sigma[~unknown].min() < 0:
         raise ValueError(f'{path}: the truth is negative.')
     return np.where(unknown, np.nan, sigma)
 
 
 def valid_path(truth: pathlib.Path) -> pathlib.Path:
-    """Where it would be said which pixels of a truth of sigma count."""
-    return truth.absolute().parents[1] / 'valid' / f'{truth.stem}.png'
+    """Where it is, or would be, said which pixels of a truth of sigma count.
+
+    A picture of any kind, as training takes it.
+    """
+    folder = truth.absolute().parents[1] / 'valid'
+    suffixes = sorted(images.SUFFIXES) if folder.is_dir() else ()
+    return next((path for path in (folder / f'{truth.stem}{suffix}'
+                                   for suffix in suffixes) if path.is_file()),
+                folder / f'{truth.stem}.png')
 
 
 def _left_out(truth, shape, settings):
@@ -132,7 +139,7 @@ def read_prediction(path: pathlib.Path, settings: Settings,
     values = values.astype(np.float32 if values.dtype.itemsize < 4
                            else np.float64)
     if settings.sharp_is_bright:
-        values = -values
+        values = -values if unit == 'score' else full - values
     if unit == 'score':
         return values
     values = values.astype(np.float64)

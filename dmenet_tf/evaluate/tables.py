@@ -56,6 +56,8 @@ _OWN = (
     'each map; accuracy own threshold: at the best one of each map.')
 _BEST = ('{}, accuracy one threshold: {:g} px, the best single threshold, '
          'chosen on these very images.')
+_NO_UNIT = ('{}, accuracy one threshold: none, its maps have no unit (of files '
+            '--prediction_scale or --prediction_unit says it).')
 _GIVEN = '{}, accuracy one threshold: {:g} px for all images, as was given.'
 _TRAINED = (
     'in 0001-0504: of the part of CUHK that DMENet is trained on.')
@@ -225,6 +227,9 @@ def notes(results: dict[str, Any]) -> list[str]:
     lines += [(_GIVEN if row['sigma_threshold']['given'] else _BEST).format(
         row['method'], row['sigma_threshold']['px'])
               for row in ours if 'sigma_threshold' in row]
+    if results.get('options', {}).get('sigma_threshold') is not None:
+        lines += [_NO_UNIT.format(label) for label in dict.fromkeys(
+            row['method'] for row in ours if 'sigma_threshold' not in row)]
     weights = {row['method']: row for row in ours if row['digest'] is not None}
     lines += [f'{label}: weights {row["source"]}, sha256 {row["digest"]}.'
               for label, row in weights.items()]

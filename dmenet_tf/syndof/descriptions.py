@@ -30,7 +30,8 @@ def described(found: Sequence[Pair], path: pathlib.Path) -> list[Pair]:
     try:
         content = json.loads(path.read_text())
         common = _depth_fields(content)
-        scenes = {scene['scene']: scene for scene in content.get('scenes', [])}
+        scenes = {scene['scene']: scene | {'fields': _depth_fields(scene)}
+                  for scene in content.get('scenes', [])}
     except (ValueError, KeyError, TypeError, AttributeError,
             RecursionError) as error:
         raise ValueError(
@@ -46,7 +47,7 @@ def _with_scene(pair, scene, common):
     return dataclasses.replace(
         pair, source=source, split=scene.get('split', ''),
         type=scene.get('type') or pair.type,
-        **{**common, **_depth_fields(scene)})
+        **common | scene.get('fields', {}))
 
 
 def _depth_fields(entry):

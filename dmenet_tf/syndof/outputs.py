@@ -17,6 +17,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from absl import logging
 
-from dmenet_tf import files, sigma_files
+from dmenet_tf import files, images, sigma_files
 from dmenet_tf.syndof import pairs
 
 if TYPE_CHECKING:  # It takes half a second to import.
@@ -123,7 +124,11 @@ def start_folder(output_dir: pathlib.Path, recipe: Any,
                for field in dataclasses.fields(recipe)
                if field.default is not dataclasses.MISSING}
     theirs = {**unasked, **_flat(json.loads(path.read_text()))}
-    for key, value in _flat(ours).items():
+    if theirs.get('files') not in (None, ours['files']):
+        raise ValueError(
+            f'{output_dir} was begun with other contents of the scenes, '
+            'textures or kernel; choose another folder.')
+    for key, value in _flat(ours | {'files': theirs.get('files')}).items():
         if theirs.get(key) != value:
             raise ValueError(
                 f'{output_dir} was begun with {key}={theirs.get(key)!r}; go on '
@@ -198,7 +203,30 @@ def _identity(recipe, found):
     return {'version': VERSION, 'convention': 'sigma7',
             'sigma_codes_per_px': sigma_files.CODES_PER_PX,
             'recipe': dataclasses.asdict(recipe),
+            'files': _digest_of_files(recipe, found),
             'scenes': f'{len(found)} listed {digest}' if found else PROCEDURAL}
+
+
+def _digest_of_files(recipe, found):
+    """Of the sizes of scenes and textures, and of a kernel's file itself."""
+    digest = hashlib.sha256()
+    for pair in found or []:
+        digest.update(repr([_size(path) for path in (
+            pair.image, pair.depth, pair.mask) if path]).encode())
+    textures = getattr(recipe, 'textures', None)
+    for path in images.find_images(textures, recursive=True) if (
+            textures) else ():
+        digest.update(repr((path.name, path.stat().st_size)).encode())
+    kernel = pathlib.Path(getattr(recipe, 'kernel', ''))
+    if kernel.is_absolute():
+        digest.update(kernel.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _size(path):
+    """In bytes; None where there is no file, which reading it will say."""
+    with contextlib.suppress(OSError):
+        return os.path.getsize(path)
 
 
 def _flat(content):

@@ -101,7 +101,10 @@ def resolve_unit(path: str | pathlib.Path, native: str, unit: str = 'auto',
     """
     if unit == 'auto':
         unit = native if scale is None else 'm'
-    if unit not in UNITS[1:]:
+    if unit and unit not in UNITS[1:]:
+        raise ValueError(f'{path}: depth_unit must be one of '
+                         f'{", ".join(UNITS)}. Received: {unit!r}.')
+    if not unit:
         raise ValueError(
             f'{path}: an 8-bit file does not say what it measures. Pass '
             '--depth_unit: px if bright is near (disparity), relative, m, cm '

@@ -28,38 +28,42 @@ def digests(train: Mapping[str, Dataset],
             for part, found in (('train', train), ('held_out', held_out))}
 
 
-def save_or_check_flags(config: Config, datasets: dict[str, dict]) -> None:
+def save_or_check_flags(config: Config, datasets: dict[str, dict],
+                        models: dict[str, str]) -> None:
     """Writes flags.json into the working directory, or compares with it.
 
     Args:
         config: Resolved.
         datasets: Of digests().
+        models: Of records.models().
 
     Raises:
-        ValueError: The run was started with other settings or pictures; names
-            them.
+        ValueError: The run was started with other settings, pictures or
+            weights; names them.
     """
     path = pathlib.Path(config.workdir) / 'flags.json'
     if path.is_file():
         then = json.loads(path.read_text())
         _compare(config, then['settings'],
-                 _changed_datasets(then['datasets'], datasets))
+                 _changed_datasets(then['datasets'], datasets)
+                 + _changed_models(then.get('models', {}), models))
         return
     if tf.train.latest_checkpoint(str(path.parent / 'checkpoints')):
         raise ValueError(
             f'{config.workdir} has checkpoints but no flags.json, so nothing '
             'says what they are of. Put it back, or choose another --workdir.')
-    now = {'settings': dataclasses.asdict(config), 'datasets': datasets}
+    now = {'settings': dataclasses.asdict(config), 'datasets': datasets,
+           'models': models}
     with files.atomic_path(path) as temporary:
         temporary.write_text(json.dumps(now, indent=1) + '\n')
 
 
-def _compare(config, then, changed_datasets):
-    """Refuses settings and datasets that are not those of `then`."""
+def _compare(config, then, changed_files):
+    """Refuses settings and files that are not those of `then`."""
     free = set(FREE_ON_RESUME)
     if config.schedule != 'cosine':
         free |= {'steps', 'epochs'}  # Training on; cosine depends on its end.
-    changed = _changed_settings(config, then, free) + changed_datasets
+    changed = _changed_settings(config, then, free) + changed_files
     if changed:
         raise ValueError(
             f'{config.workdir} holds a run with other settings or pictures: '
@@ -93,6 +97,13 @@ def _flat(settings):
         flat |= ({f'{name}.{k}': v for k, v in inner.items()} if inner
                  else {name: value})
     return flat
+
+
+def _changed_models(then, now):
+    """One string for each file of weights that holds others than it did."""
+    return [f'{name} holds other weights than then'
+            for name in sorted(then.keys() & now.keys())
+            if then[name] != now[name]]
 
 
 def _changed_datasets(then, now):

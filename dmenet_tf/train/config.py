@@ -226,6 +226,7 @@ _OF_B = ('width', 'decoder_width', 'encoder', 'refine_blocks', 'padding',
 _RANGES = {
     'crop': (lambda v: v >= 16 and v % 16 == 0,
              'a multiple of 16, because B halves its input four times'),
+    'seed': (lambda v: 0 <= v < 2**32, 'in [0, 2**32)'),
     **dict.fromkeys(('hold_out', 'ema'), (lambda v: 0 <= v < 1, 'in [0, 1)')),
     **dict.fromkeys(('learning_rate', 'epochs'), (lambda v: v > 0, 'above 0')),
     **dict.fromkeys(('width', 'decoder_width', 'batch', 'checkpoint_every',

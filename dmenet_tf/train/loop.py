@@ -293,7 +293,7 @@ def _train(config):
     """run(), with Keras set up."""
     now = Run(config)
     try:
-        checkpoints.save_or_check_flags(config, now.digests)
+        checkpoints.save_or_check_flags(config, now.digests, now.models)
         now.restore()
         if train_loop(now):
             logging.info('Stopped at step %d; run again with the same flags '

@@ -185,7 +185,7 @@ def _flag_lines(flags):
     """Settings that say something, as they would be passed."""
     return '\n'.join(f'    --{name}={_as_flag(value)}'
                      for name, value in flags.items()
-                     if value not in (None, [], False))
+                     if not (value is None or value is False or value == []))
 
 
 def _as_flag(value):

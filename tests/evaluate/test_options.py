@@ -1,6 +1,7 @@
 """Options: what is refused, and what counts for whose scores."""
 
 import dataclasses
+import math
 import subprocess
 import sys
 
@@ -34,7 +35,13 @@ FOLDERS = {'ground_truth': 'gt', 'output_dir': 'out', 'images': 'image'}
     ({'sigma_threshold': 0.0}, r'sigma_threshold must be in \(0, 8\] px'),
     ({'sigma_threshold': 9.0}, r'sigma_threshold must be in \(0, 8\] px'),
     ({'protocol': 'uniform', 'ground_truth': None, 'predictions': (),
-      'model': ['small'], 'blurs': [0, -1]}, 'blurs must not be negative'),
+      'model': ['small'], 'blurs': [0, -1]}, 'blurs must be finite'),
+    ({'noise': [math.nan]}, 'noise must be finite and not negative'),
+    ({'noise': [0, 5, 0]}, 'noise: one level is there twice'),
+    ({'protocol': 'sigma', 'sharp_is_bright': True},
+     'what grows with sharpness is not in px'),
+    ({'protocol': 'rtf', 'sharp_is_bright': True,
+      'prediction_unit': 'disc_radius'}, 'sharp_is_bright is of scores'),
     ({'images': None, 'model': ['small']}, 'images is missing'),
     ({'images': None, 'baseline': ['lbp']}, 'images is missing')])
 def test_what_cannot_be_evaluated_is_refused_at_once(given, reason):

@@ -30,10 +30,15 @@ def test_splits_are_the_papers():
 
 
 @pytest.mark.parametrize('protocol, split', [
-    ('cuhk', 'half.txt'), ('rtf', 'test'), ('detection', 'train')])
+    ('cuhk', 'half.txt'), ('rtf', 'test')])
 def test_a_split_that_there_is_not_is_named(protocol, split):
     with pytest.raises(ValueError, match='no such list of names; --split'):
         pairing.split_names(protocol, split)
+
+
+def test_detection_has_no_list_to_train_on():
+    with pytest.raises(ValueError, match='no list of training pictures'):
+        pairing.split_names('detection', 'train')
 
 
 def test_the_splits_travel_with_an_installed_package():
@@ -120,7 +125,8 @@ def test_without_photographs_the_truths_are_the_cases(tmp_path):
 
 def test_a_list_may_have_comments_suffixes_and_gaps():
     assert pairing.read_split(['# a list', 'b.2', '', 'a.jpg  # first',
-                               'map_05.png']) == ['b.2', 'a', '05']
+                               'map_05.png', 'image_06', 'a', 'a.png']) == [
+        'b.2', 'a', '05', '06']
 
 
 @pytest.mark.parametrize('code', ['utf-8', 'utf-8-sig', 'utf-16'])

@@ -114,6 +114,23 @@ def test_the_largest_code_is_that_of_the_files_type(tmp_path, save):
             'px'), 7)
 
 
+@pytest.mark.parametrize('dtype, full', [(np.uint8, 255), (np.float32, 1)])
+def test_network_maps_that_are_bright_where_sharp_are_turned_round(
+        tmp_path, save, dtype, full):
+    path = tmp_path / ('a.png' if full > 1 else 'a.npy')
+    save(path, np.array([[0, full / 5, full]]).astype(dtype))
+    found = protocols.read_prediction(path, Settings(
+        'sigma', prediction_unit='sigma7', sharp_is_bright=True), 'px')
+    np.testing.assert_allclose(found, [[7, 5.6, 0]], atol=1e-6)
+
+
+def test_an_unknown_code_may_lie_below_0_px(tmp_path, save):
+    save(tmp_path / 'a.png', np.uint8([[100, 200, 0]]))
+    found = protocols.read_truth(tmp_path / 'a.png', Settings(
+        'sigma', truth_scale=0.015, truth_offset=-0.17, unknown_code=0))
+    np.testing.assert_allclose(found, [[1.33, 2.83, np.nan]])
+
+
 def test_codes_are_turned_round_without_wrapping(tmp_path, save, mask):
     save(tmp_path / 'a.png', mask)
     found = protocols.read_prediction(
@@ -188,7 +205,8 @@ def test_what_is_0_in_valid_is_left_out(tmp_path, save, protocol):
     path, settings = tmp_path / 'sigma/a.png', Settings(protocol)
     sigma_files.write_png((tmp_path / 'sigma').mkdir() or path,
                           np.array([[1.0, 2.0, 3.0]]))
-    save(tmp_path / 'valid/a.png', np.uint8([[255, 0, 1]]))
+    # Any picture, as training takes it.
+    save(tmp_path / 'valid/a.tif', np.uint8([[255, 0, 1]]))
     np.testing.assert_array_equal(protocols.read_truth(path, settings),
                                   np.float32([[1, np.nan, 3]]))
     found = protocols.score(np.array([[2.0, 9.0, 5.0]]),

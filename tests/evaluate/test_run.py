@@ -241,9 +241,12 @@ def test_a_threshold_in_px_is_given_or_said_to_be_the_best_of_these(cuhk,
     found = results['results'][0]
     assert found['scores']['accuracy_one_threshold'] == pytest.approx(13 / 40)
     assert '3.5 px for all images, as was given' in tables.as_text(results)
-    # Maps without a unit have none.
-    found = run(cuhk)['results'][0]
-    assert 'sigma_threshold' not in found
+    # Maps without a unit have none, which is said where one is asked for.
+    found = run(cuhk)
+    assert 'sigma_threshold' not in found['results'][0]
+    assert 'its maps have no unit' not in tables.as_text(found)
+    found = run(cuhk, sigma_threshold=3.5)
+    assert 'its maps have no unit' in tables.as_text(found)
 
 
 @pytest.mark.usefixtures('undrawn')

@@ -107,6 +107,33 @@ def test_another_recipe_is_refused(made):
         generate.generate(made, 5, SMALL)
 
 
+def test_other_files_of_the_same_names_are_refused(tmp_path):
+    write_scenes(tmp_path / 'in', 1)
+    pair = Pair('s0', str(tmp_path / 'in/s0/image.png'),
+                str(tmp_path / 'in/s0/depth.png'), 'here')
+    generate.generate(tmp_path / 'out', 1, SMALL, [pair])
+    (tmp_path / 'in/s0').rename(tmp_path / 'moved')
+    moved = dataclasses.replace(pair, image=str(tmp_path / 'moved/image.png'),
+                                depth=str(tmp_path / 'moved/depth.png'))
+    generate.generate(tmp_path / 'out', 2, SMALL, [moved])
+    iio.imwrite(moved.depth, np.full((48, 64), 900, np.uint16))
+    with pytest.raises(ValueError, match='begun with other contents'):
+        generate.generate(tmp_path / 'out', 3, SMALL, [moved])
+
+
+def test_textures_are_those_that_the_folder_was_begun_with(tmp_path):
+    recipe = dataclasses.replace(SMALL, textures=str(tmp_path / 'textures'))
+    (tmp_path / 'textures').mkdir()
+    for number in range(2):
+        iio.imwrite(tmp_path / f'textures/{number}.png', np.random.default_rng(
+            number).integers(0, 256, (80, 90, 3), np.uint8))
+        if number == 0:
+            generate.generate(tmp_path / 'out', 1, recipe)
+            generate.generate(tmp_path / 'out', 2, recipe)
+    with pytest.raises(ValueError, match='begun with other contents'):
+        generate.generate(tmp_path / 'out', 3, recipe)
+
+
 def test_a_scene_that_fails_does_not_stop_the_others(tmp_path):
     write_scenes(tmp_path / 'in', 1)
     good = Pair('good', str(tmp_path / 'in/s0/image.png'),

@@ -78,6 +78,8 @@ def test_16_bit_rgb_png_keeps_its_low_bytes(tmp_path):
 
 def test_8_bit_png_must_say_its_unit(tmp_path):
     iio.imwrite(tmp_path / 'a.png', np.array([[0, 50, 100]], np.uint8))
+    with pytest.raises(ValueError, match="one of auto, m.*Received: 'meters'"):
+        rgbd.resolve_unit('depth.png', '', 'meters')
     with pytest.raises(ValueError, match='--depth_unit'):
         rgbd.read_depth(tmp_path / 'a.png')
     near = rgbd.read_depth(tmp_path / 'a.png', 'px')

@@ -26,13 +26,15 @@ def begun(of_all_four, coded_folders, tmp_path):
     config = of_all_four(tmp_path / 'run', **{
         name: tmp_path / 'data' / folder for name, folder in
         (('synthetic', 'syn'), ('binary', 'bin'), ('real', 'real'))})
-    checkpoints.save_or_check_flags(config, digests_of(config))
+    checkpoints.save_or_check_flags(config, digests_of(config),
+                                    {'teacher.npz': 'abc'})
     return config
 
 
 def go_on(config, **changes):
     config = dataclasses.replace(config, **changes)
-    checkpoints.save_or_check_flags(config, digests_of(config))
+    checkpoints.save_or_check_flags(config, digests_of(config),
+                                    {'teacher.npz': 'abc'})
 
 
 def test_the_same_run_goes_on(begun):
@@ -78,6 +80,13 @@ def test_a_setting_that_exists_no_more_is_named(begun):
 def test_settings_are_compared_by_value(begun):
     edit_flags(begun, ema=0, init_weights=[])
     go_on(begun)
+
+
+def test_other_weights_of_the_same_name_are_refused(begun):
+    with pytest.raises(ValueError,
+                       match='teacher.npz holds other weights than then'):
+        checkpoints.save_or_check_flags(begun, digests_of(begun),
+                                        {'teacher.npz': 'abd'})
 
 
 def test_folders_may_move(begun, tmp_path, monkeypatch):

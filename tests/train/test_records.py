@@ -125,7 +125,7 @@ def test_the_model_card_tells_it_too(told, tmp_path):
                   '7 synthetic (indoor, outdoor; sha256 abababababababab)',
                   'mse 0.0100 (best.npz, step 30)', '--augment=none',
                   '--synthetic=/data/indoor,outdoor', '`sigma7`',
-                  'alike, not equal'):
+                  'alike, not equal', '--lambda_adv=0', '--ema=0'):
         assert words in card, words
     assert '--deterministic' not in card.split('Flags:')[1]
     assert 'none were validated on' in card_of(tmp_path, told[1])
