@@ -61,25 +61,30 @@ def load_authors_checkpoint(path: str | pathlib.Path) -> networks.Networks:
 
 
 def authors_networks(arrays: Mapping[str, np.ndarray],
-                     path: str | pathlib.Path) -> networks.Networks:
+                     path: str | pathlib.Path, inference_only: bool = False
+                     ) -> networks.Networks:
     """The networks of a checkpoint that was read; see load_authors_checkpoint.
 
     Args:
         arrays: Of all variables, by their TF1 names.
         path: Where they came from, for errors.
+        inference_only: Only B, without its side heads.
     """
-    nets = networks.Networks(networks.build_blur_estimator(),
-                             networks.build_discriminator(),
-                             networks.build_sharpness())
+    nets = (networks.Networks(networks.build_blur_estimator(side_heads=False),
+                              None, None) if inference_only else
+            networks.Networks(networks.build_blur_estimator(),
+                              networks.build_discriminator(),
+                              networks.build_sharpness()))
+    built = {letter: model for letter, model in nets._asdict().items() if model}
     names = {(letter, name): authors_name(letter, name)
-             for letter, model in nets._asdict().items()
+             for letter, model in built.items()
              for name in variables.of(model)}
     missing = sorted(set(names.values()) - set(arrays))
     if missing:
         raise ValueError(f'{path} lacks {len(missing)} of the {len(names)} '
                          f'variables of DMENet: {variables.shortened(missing)}'
                          '.')
-    for letter, model in nets._asdict().items():
+    for letter, model in built.items():
         variables.assign(model, {name: arrays[names[letter, name]]
                                  for name in variables.of(model)}, path)
     return nets

@@ -211,12 +211,14 @@ def compiled(model: keras.Model
     Not model.predict_on_batch: Keras hides its batch in an iterator inside
     the function, and now and then all convolutions then run on one thread.
     """
-    function = tf.function(lambda image: model(image, training=False),
-                           reduce_retracing=True)
+    function = tf.function(lambda image: model(image, training=False))
 
     def run(batch):
         check_tensorflow()
-        return function(tf.convert_to_tensor(batch)).numpy()
+        # Traced once for all sizes, not for the first and then for others.
+        any_size = tf.TensorSpec([None, None, None, 3], batch.dtype)
+        traced = function.get_concrete_function(any_size)
+        return traced(tf.convert_to_tensor(batch)).numpy()
     return run
 
 

@@ -217,10 +217,9 @@ def _worked(work, job, found):
 def _written(write, job, result):
     try:
         return Outcome(job, made=write(job, result))
-    except ValueError as error:
-        return Outcome(job, _line(job, error))
-    except OSError as error:
-        if error.errno is None:  # Of an encoder, not of the disk.
+    except (ValueError, OSError) as error:
+        # Without a number it is of an encoder, not of the disk.
+        if getattr(error, 'errno', None) is None:
             return Outcome(job, _line(job, error))
         if error.errno in _NAME_ERRORS:
             return Outcome(job, _line(job, f'{error.strerror}: '

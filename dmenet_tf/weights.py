@@ -149,13 +149,7 @@ def _read(path, inference_only):
     arrays = variables.read_npz(path)
     if not foreign_weights.is_authors(arrays):
         return _from_arrays(arrays, path, inference_only)
-    nets = foreign_weights.authors_networks(arrays, path)
-    if inference_only:
-        b = networks.build_blur_estimator(side_heads=False)
-        theirs = variables.of(nets.B)
-        variables.assign(b, {name: np.asarray(theirs[name])
-                             for name in variables.of(b)}, path)
-        nets = networks.Networks(b, None, None)
+    nets = foreign_weights.authors_networks(arrays, path, inference_only)
     return nets, _of_the_authors()
 
 

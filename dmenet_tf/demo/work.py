@@ -48,11 +48,10 @@ def load_model(source: str | pathlib.Path, engine: engines.Engine
     """The model and what runs it, loaded once for all visitors."""
     model = weights.load_model(source)
     runner = runtimes.make_runner(model, *engine)
-    # Now, so that the first visitor need not wait: photographs and reduced
-    # ones, of two sizes, after which TensorFlow knows that there are many.
+    # Now, so that the first visitor need not wait: photographs, and reduced
+    # ones, which are float.
     for dtype in (np.uint8, np.float32):
-        for side in (64, 96):
-            sigma = runner(np.zeros((1, side, side, 3), dtype))
+        sigma = runner(np.zeros((1, 64, 64, 3), dtype))
     _colored(sigma[0, ..., 0], float(sigma.max()))
     return model, runner
 

@@ -30,16 +30,15 @@ def described(found: Sequence[Pair], path: pathlib.Path) -> list[Pair]:
     try:
         content = json.loads(path.read_text())
         common = _depth_fields(content)
-        scenes = {scene['scene']: scene | {'fields': _depth_fields(scene)}
-                  for scene in content.get('scenes', [])}
+        scenes = {scene['scene']: scene for scene in content.get('scenes', [])}
+        return [_with_scene(pair, scenes.get(pair.name, {}), common)
+                for pair in found]
     except (ValueError, KeyError, TypeError, AttributeError,
             RecursionError) as error:
         raise ValueError(
             f'{path}: it must be {{"depth_unit": ..., "depth_scale": ..., '
             '"scenes": [{"scene": NAME, "split": ..., ...}, ...]}: '
             f'{error!r}.') from error
-    return [_with_scene(pair, scenes.get(pair.name, {}), common)
-            for pair in found]
 
 
 def _with_scene(pair, scene, common):
@@ -47,7 +46,7 @@ def _with_scene(pair, scene, common):
     return dataclasses.replace(
         pair, source=source, split=scene.get('split', ''),
         type=scene.get('type') or pair.type,
-        **common | scene.get('fields', {}))
+        **common | _depth_fields(scene))
 
 
 def _depth_fields(entry):

@@ -56,7 +56,7 @@ def fill(output_dir: pathlib.Path, recipe: Any,
 
     Returns, raises: As generate.
     """
-    start_folder(output_dir, recipe, found)
+    identity = start_folder(output_dir, recipe, found)
     records, count = read_records(output_dir), len(tasks)
     if len(records) > count:
         raise ValueError(f'{output_dir} holds {len(records)} images already. '
@@ -68,7 +68,7 @@ def fill(output_dir: pathlib.Path, recipe: Any,
     made, errors = _make(function, [tasks[k] for k in todo], client)
     records.update((record['index'], record) for record in made)
     ordered = [records[k] for k in sorted(records)]
-    finish_folder(output_dir, recipe, found, ordered, complete=not errors)
+    finish_folder(output_dir, identity, found, ordered, complete=not errors)
     return ordered, errors
 
 
@@ -111,39 +111,45 @@ def write_image(output_dir: pathlib.Path, record: Record,
 
 
 def start_folder(output_dir: pathlib.Path, recipe: Any,
-                 found: Sequence[pairs.Pair] | None) -> None:
-    """Notes the recipe in a new folder, or checks that of an old one."""
+                 found: Sequence[pairs.Pair] | None) -> dict[str, Any]:
+    """Notes the recipe in a new folder, or checks that of an old one.
+
+    Returns:
+        What was noted.
+    """
     path = output_dir / 'dataset.json'
     _remove_torn(output_dir)
     ours = _identity(recipe, found)
     if not path.exists():
         _write_json(path, {**ours, 'complete': False})
-        return
+        return ours
     # What a recipe did not have when the folder was begun is as unasked.
     unasked = {field.name: field.default
                for field in dataclasses.fields(recipe)
                if field.default is not dataclasses.MISSING}
-    theirs = {**unasked, **_flat(json.loads(path.read_text()))}
-    if theirs.get('files') not in (None, ours['files']):
+    theirs = {**unasked, 'files': ours['files'],
+              **_flat(json.loads(path.read_text()))}
+    if theirs['files'] != ours['files']:
         raise ValueError(
             f'{output_dir} was begun with other contents of the scenes, '
             'textures or kernel; choose another folder.')
-    for key, value in _flat(ours | {'files': theirs.get('files')}).items():
+    for key, value in _flat(ours).items():
         if theirs.get(key) != value:
             raise ValueError(
                 f'{output_dir} was begun with {key}={theirs.get(key)!r}; go on '
                 'with that, or choose another folder. Received: '
                 f'{key}={value!r}.')
+    return ours
 
 
-def finish_folder(output_dir: pathlib.Path, recipe: Any,
+def finish_folder(output_dir: pathlib.Path, identity: Mapping[str, Any],
                   found: Sequence[pairs.Pair] | None,
                   records: Sequence[Record], complete: bool) -> None:
     """Writes the manifest and the totals; removes the single records."""
     with files.atomic_path(output_dir / 'manifest.jsonl') as path:
         path.write_text(''.join(json.dumps(r) + '\n' for r in records))
     _write_json(output_dir / 'dataset.json', {
-        **_identity(recipe, found), 'complete': complete,
+        **identity, 'complete': complete,
         'count': len(records), 'sources': totals(records, found)})
     for record in records:
         _record_path(output_dir, record['name']).unlink(missing_ok=True)

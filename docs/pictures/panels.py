@@ -37,9 +37,9 @@ def sheet(rows):
     return made
 
 
-def shrunk(picture, side=1300):
-    """A picture at most so wide and high, px."""
-    picture.thumbnail((side, side), Image.LANCZOS)
+def shrunk(picture):
+    """A picture at most 1300 px wide and high."""
+    picture.thumbnail((1300, 1300), Image.LANCZOS)
     return picture
 
 
