@@ -230,8 +230,12 @@ def test_load_model_computes_in_float32_under_every_policy(saved):
                                                np.uint8)
     expected = weights.load_model(saved).predict(images, verbose=0)
     with networks.policy('mixed_float16'):
-        found = weights.load_model(saved).predict(images, verbose=0)
+        model = weights.load_model(saved)
+        found = model.predict(images, verbose=0)
     np.testing.assert_array_equal(found, expected)
+    # The maps of this toy are even, and the same in any precision.
+    assert {layer.compute_dtype for layer in model.get_layer('B').layers} == {
+        'float32'}
 
 
 @pytest.mark.long
